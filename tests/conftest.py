@@ -1,0 +1,16 @@
+"""What all tests share: where the public networks lie, and how seeds are fixed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+DATA = Path(os.environ.get("VERIXPLAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of public networks and inputs; the test is skipped, and says so, without it."""
+    if not (DATA / "models.json").is_file():
+        pytest.skip(f"no public networks at {DATA}; set VERIXPLAIN_DATA to their folder")
+    return DATA

@@ -1,0 +1,115 @@
+"""Everything verixplain refuses: one root, one class per decision a caller can take.
+
+Messages say what was found, what was expected, where, and what to do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class VerixplainError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class UnknownNameError(VerixplainError):
+    """A part was asked for by a name nobody took; the message lists the names there are."""
+
+
+class NameTakenError(VerixplainError):
+    """Two parts announce themselves under one name."""
+
+
+class SettingError(VerixplainError):
+    """An option or setting has a value that it cannot have."""
+
+
+class MissingDependencyError(VerixplainError):
+    """An optional package is needed and absent; the message has the command that installs it."""
+
+
+class ModelError(VerixplainError):
+    """The file is not a network this package can load."""
+
+
+class ModelFormatError(ModelError):
+    """Not an ONNX file, cut short, or not well formed."""
+
+
+class ExternalDataError(ModelError):
+    """Weights outside the model's folder, or not there."""
+
+
+class GraphError(ModelError):
+    """A cycle, a value nobody produces, or more inputs or outputs than one."""
+
+
+class DynamicShapeError(ModelError):
+    """A dimension other than the batch is open; `--shape` fixes it."""
+
+
+class TooLargeError(ModelError):
+    """A tensor larger than this package is willing to build."""
+
+
+class NotFiniteError(VerixplainError):
+    """NaN or infinity where a number must stand."""
+
+
+class UnsupportedOperatorError(ModelError):
+    """An operator, opset or attribute nobody wrote a rule for; the node is named."""
+
+
+class ParityError(ModelError):
+    """The loaded network does not compute what ONNX Runtime computes."""
+
+
+class InputError(VerixplainError):
+    """An input file or array that does not fit the model."""
+
+
+class CardError(VerixplainError):
+    """A model card (TOML) with a key or value that it cannot have."""
+
+
+class RegionError(VerixplainError):
+    """A box whose ends are out of order, or whose center lies outside."""
+
+
+class GroupsError(VerixplainError):
+    """Feature groups that do not fit the input."""
+
+
+class TargetError(VerixplainError):
+    """A class or output row the network does not have, or cannot be explained as."""
+
+
+class UnsupportedBoundError(VerixplainError):
+    """A bound method cannot handle this network, by name; gradient methods still work."""
+
+
+class BoundFailedError(VerixplainError):
+    """A bound method ran and gave no usable number (NaN, infinity, or an error of its own)."""
+
+
+class OutOfMemoryError(VerixplainError):
+    """Not even one box fits in memory."""
+
+
+class SoundnessAlarm(VerixplainError):  # noqa: N818 - an alarm, not an error of the user
+    """A rigorous lower bound lies above a rigorous upper bound: some number here is wrong.
+
+    Never clipped and never retried: the job fails, and the message says where.
+    """
+
+
+class OutputError(VerixplainError):
+    """A result could not be written or read back."""
+
+
+@contextmanager
+def at_node(name: str, operator: str, opset: int) -> Iterator[None]:
+    """Add the node to any of our own errors raised inside; let bugs pass untouched."""
+    try:
+        yield
+    except VerixplainError as error:
+        raise type(error)(f"node {name!r} ({operator}, opset {opset}): {error}") from error

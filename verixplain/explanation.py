@@ -1,0 +1,185 @@
+"""What an explanation says: frozen values, without a method or a picture in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from verixplain.errors import NotFiniteError
+from verixplain.query import Query
+
+GUARANTEES = ("certified", "estimate", "empirical", "none")
+"""From the strongest to the weakest: checked by the independent checker; sound bounds that
+nothing has checked; sampled numbers; no claim at all."""
+
+STATUSES = (
+    "certified",
+    "estimate",
+    "refuted",
+    "unknown",
+    "timeout",
+    "out-of-memory",
+    "unsupported",
+    "error",
+    "not-run",
+)
+"""What a claim can be; none is ever merged with another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Overlaps:
+    """Adversarial overlaps, enclosed: `lower <= AO <= upper` over the reals.
+
+    Args:
+        lower, upper: of the whole box B.
+        group_lower, group_upper: of every B_u, (groups,).
+        witness: the best point found in B, in the input's shape.
+        group_witness: the best point found in every B_u, (groups, *input shape).
+    """
+
+    lower: float
+    upper: float
+    group_lower: np.ndarray
+    group_upper: np.ndarray
+    witness: np.ndarray
+    group_witness: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("lower", "upper", "group_lower", "group_upper"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise NotFiniteError(f"overlap {name} is NaN or infinite")
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Which groups provably count more than which: `above[u, v]` means I(u) > I(v).
+
+    `status` is what the decided pairs are: `estimate` until a checker accepted them.
+    """
+
+    above: np.ndarray
+    status: str = "estimate"
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of different groups."""
+        count = len(self.above)
+        return count * (count - 1) // 2
+
+    @property
+    def decided(self) -> int:
+        """Pairs of which one member provably counts more."""
+        return int(self.above.sum())
+
+    def to_dict(self) -> dict[str, int]:
+        """Counts, as they stand everywhere."""
+        return {
+            "pairs": self.pairs,
+            "certified": self.decided if self.status == "certified" else 0,
+            "estimate": self.decided if self.status == "estimate" else 0,
+            "undecided": self.pairs - self.decided,
+        }
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The claim that `members` (group numbers) are the `k` most important groups."""
+
+    k: int
+    status: str
+    members: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"k": self.k, "status": self.status, "members": list(self.members)}
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Scores of every group, and for verified methods what they are enclosed in.
+
+    Args:
+        query: what was asked.
+        method: name of the method, and its `settings`.
+        guarantee: one of `GUARANTEES`, the weakest word its numbers rest on.
+        group_scores: (groups,), in units of the target's margin (logits) unless the method
+            says otherwise; larger counts more.
+        bound: name of the bound method, "" where none is used.
+        engine: how the groups were bounded, "" where none was.
+        overlaps: enclosures of the adversarial overlaps, where the method proves them.
+        order, top_k: what follows from the enclosures.
+        map: scores of every single input, in the input's shape, where the method has them.
+        timing: seconds by stage; `total` is always there.
+        notes: whatever a reader must know: what was stripped, skipped, repaired.
+    """
+
+    query: Query
+    method: str
+    guarantee: str
+    group_scores: np.ndarray
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    bound: str = ""
+    engine: str = ""
+    overlaps: Overlaps | None = None
+    order: Order | None = None
+    top_k: TopK | None = None
+    map: np.ndarray | None = None
+    timing: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.group_scores).all():
+            raise NotFiniteError(f"a score of {self.method} is NaN or infinite")
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Scores in the input's shape; NaN for inputs of no group."""
+        return self.map if self.map is not None else self.query.groups.spread(self.group_scores)
+
+    @property
+    def group_lower(self) -> np.ndarray | None:
+        """Lower ends of the true importances `AO(B) - AO(B_u)`, (groups,)."""
+        if self.overlaps is None:
+            return None
+        return np.maximum(0.0, _down(self.overlaps.lower - self.overlaps.group_upper))
+
+    @property
+    def group_upper(self) -> np.ndarray | None:
+        """Upper ends of the true importances, (groups,)."""
+        if self.overlaps is None:
+            return None
+        return np.maximum(0.0, _up(self.overlaps.upper - self.overlaps.group_lower))
+
+    @property
+    def lower(self) -> np.ndarray | None:
+        """`group_lower` in the input's shape."""
+        return None if self.overlaps is None else self.query.groups.spread(self.group_lower)
+
+    @property
+    def upper(self) -> np.ndarray | None:
+        """`group_upper` in the input's shape."""
+        return None if self.overlaps is None else self.query.groups.spread(self.group_upper)
+
+    @property
+    def prediction(self) -> np.ndarray:
+        """The network's outputs at the input, (outputs,)."""
+        return self.query.network(self.query.box.center[None])[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as `explanation.json` has it."""
+        from verixplain.report.json import explanation_dict
+
+        return explanation_dict(self)
+
+    def _repr_html_(self) -> str:
+        from verixplain.report.html import explanation_table
+
+        return explanation_table(self)
+
+
+def _down(values: np.ndarray) -> np.ndarray:
+    return np.nextafter(values, -np.inf)
+
+
+def _up(values: np.ndarray) -> np.ndarray:
+    return np.nextafter(values, np.inf)

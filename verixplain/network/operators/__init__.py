@@ -1,0 +1,1 @@
+"""One file per ONNX operator: how torch computes it, and which primitives bounds see it as."""

@@ -1,0 +1,68 @@
+"""Does the loaded network compute what ONNX Runtime computes?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from verixplain.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The largest difference to ONNX Runtime over some points.
+
+    `absolute` is in units of the output; `relative` is it divided by the largest output, at
+    least 1. `reason` says why nothing was compared, where nothing was.
+    """
+
+    absolute: float | None
+    relative: float | None
+    points: int
+    reason: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Within 1e-4 relative; False also where nothing could be compared."""
+        return self.relative is not None and self.relative <= 1e-4
+
+
+def session(model: onnx.ModelProto, output: str):
+    """An ONNX Runtime session on the CPU, one thread, whose one output is the value `output`.
+
+    Raises:
+        ModelError: ONNX Runtime cannot run this model; its own words follow.
+    """
+    import onnxruntime
+
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    del shown.graph.output[:]
+    shown.graph.output.append(onnx.helper.make_value_info(output, onnx.TypeProto()))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(
+            shown.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        first = str(error).strip().splitlines()[0]
+        raise ModelError(f"ONNX Runtime cannot run this model: {first}") from error
+
+
+def run(runtime, inputs: np.ndarray, dtype: type) -> np.ndarray:
+    """Outputs of a batch, one input at a time (models often fix the batch at one)."""
+    name = runtime.get_inputs()[0].name
+    return np.concatenate([runtime.run(None, {name: one[None].astype(dtype)})[0] for one in inputs])
+
+
+def compare(ours: np.ndarray, theirs: np.ndarray) -> Parity:
+    """The largest difference between two batches of outputs."""
+    if ours.shape != theirs.shape:
+        return Parity(None, None, len(ours), f"shapes differ: {ours.shape}, {theirs.shape}")
+    difference = float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max())
+    if not np.isfinite(difference):
+        return Parity(None, None, len(ours), "an output is not finite")
+    scale = max(1.0, float(np.abs(theirs).max()))
+    return Parity(difference, difference / scale, len(ours))
