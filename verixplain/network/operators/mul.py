@@ -1,0 +1,19 @@
+"""Mul."""
+
+import torch
+
+from verixplain.network.graph import Site
+from verixplain.network.operators._broadcast import Broadcasting, factor, operand
+from verixplain.network.operators._table import converts
+from verixplain.network.primitives import Plan, Product, ScaleShift
+
+
+@converts("Mul", since=7)
+class Mul(Broadcasting):
+    function = torch.mul
+
+    def lower(self, site: Site, plan: Plan) -> str:
+        if len(site.varying) == 2:
+            return plan.add(Product(), operand(site, plan, 0), operand(site, plan, 1))
+        (k,) = site.varying
+        return plan.add(ScaleShift(factor(site, 1 - k)), operand(site, plan, k, full=True))
