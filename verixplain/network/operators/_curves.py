@@ -34,6 +34,10 @@ def clamp(x: Tensor | float, lower: Tensor, upper: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(torch.as_tensor(x).to(lower), lower), upper)
 
 
+def _steeper_end(slope: Function, lower: Tensor, upper: Tensor) -> Tensor:
+    return torch.maximum(slope(lower).abs(), slope(upper).abs())
+
+
 def curved(
     name: str, sign: int, function: Function, slope: Function, root: Function, **settings
 ) -> Univariate:
@@ -75,7 +79,7 @@ def s_shaped(
     def steepest(lower: Tensor, upper: Tensor) -> Tensor:
         if sign > 0:
             return widened(slope(clamp(0.0, lower, upper)).abs())
-        return widened(torch.maximum(slope(lower).abs(), slope(upper).abs()))
+        return widened(_steeper_end(slope, lower, upper))
 
     return Univariate(name, function, slope, stationary, curvature, steepest, **settings)
 
@@ -95,7 +99,8 @@ def wavy(
 
     Args:
         name: of the function.
-        function, slope: the function and its derivative.
+        function: its values.
+        slope: its derivative.
         bend: where `f''` changes its sign, known to 1e-9.
         reach: a place beyond which `f'` differs from 0 or 1 by less than any number does.
         settings: further fields.
