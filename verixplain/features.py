@@ -155,7 +155,11 @@ class Groups:
 
     @classmethod
     def labels(
-        cls, shape: Sequence[int], labels: np.ndarray, layout: str | None = None, kind: str = "labels"
+        cls,
+        shape: Sequence[int],
+        labels: np.ndarray,
+        layout: str | None = None,
+        kind: str = "labels",
     ) -> "Groups":
         """From an integer map: the inputs (or pixels) of one number are one group; negative is none.
 
@@ -187,9 +191,7 @@ class Groups:
         return cls(shape, members, tuple(str(n) for n in numbers), kind, image)
 
     @classmethod
-    def superpixels(
-        cls, image: np.ndarray, count: int, layout: str | None = None
-    ) -> "Groups":
+    def superpixels(cls, image: np.ndarray, count: int, layout: str | None = None) -> "Groups":
         """About `count` superpixels of the input itself (SLIC of scikit-image).
 
         Args:

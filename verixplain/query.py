@@ -147,7 +147,9 @@ class Target:
             return matrix, np.array(self.offsets)
         for index in (self.label_index, self.other_index):
             if index is not None and not 0 <= index < outputs:
-                raise TargetError(f"no class {index}; the network has {outputs} (0 to {outputs - 1})")
+                raise TargetError(
+                    f"no class {index}; the network has {outputs} (0 to {outputs - 1})"
+                )
         if outputs < 2:
             raise TargetError(
                 "the network has one output, so no class can win; give rows with a threshold"

@@ -5,6 +5,7 @@ cases whatever the network: affine maps, functions of one number, max pooling, a
 product. All act on batches, sample by sample, in the dtype and on the device of their inputs.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -204,7 +205,9 @@ class Join(Affine):
 class Shifted(Affine):
     """`y = map(x) + offset`, for a map with coefficients that are not negative (constant padding)."""
 
-    def __init__(self, function: Callable[[Tensor], Tensor], offset: Tensor, terms: int = 0) -> None:
+    def __init__(
+        self, function: Callable[[Tensor], Tensor], offset: Tensor, terms: int = 0
+    ) -> None:
         super().__init__()
         self.function, self.terms = function, terms
         self.register_buffer("shift", offset.detach().clone())
@@ -326,6 +329,24 @@ class Plan:
     def alias(self, value: str, name: str) -> None:
         """Say that the ONNX value `value` is the plan's value `name`."""
         self._alias[value] = self.resolve(name)
+
+    def relaxed_inputs(self) -> list[str]:
+        """Values that a step which is not affine acts on: bounds need an interval of each."""
+        names = [
+            name for step in self.steps if not isinstance(step.kind, Affine) for name in step.inputs
+        ]
+        return list(dict.fromkeys(names))
+
+    def to(self, dtype: torch.dtype, device: str) -> "Plan":
+        """A copy whose affine maps are in `dtype` on `device`."""
+        moved = Plan(self.input)
+        moved.output, moved.shapes, moved._alias = self.output, self.shapes, self._alias
+        for step in self.steps:
+            kind = step.kind
+            if isinstance(kind, Affine):
+                kind = copy.deepcopy(kind).to(dtype=dtype, device=device)
+            moved.steps.append(Primitive(step.name, kind, step.inputs, step.node))
+        return moved
 
     def run(self, x: Tensor) -> dict[str, Tensor]:
         """Every value at `x`, a batch."""

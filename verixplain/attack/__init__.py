@@ -1,0 +1,1 @@
+"""Lower bounds and witnesses: batched, seeded searches for points with a large overlap."""

@@ -1,0 +1,160 @@
+"""Projected gradient ascent on the adversarial overlap, for many sub-boxes at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verixplain.bounds import choose_device, lower_at
+from verixplain.errors import SettingError
+from verixplain.query import Query
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Witnesses:
+    """The best point found in every box.
+
+    Args:
+        points: (boxes, *input shape), representable in the model's input type, inside the box.
+        lower: (boxes,) rigorous lower bounds of the overlap at them, over the reals.
+        rows: (boxes,) the row that is largest there.
+    """
+
+    points: np.ndarray
+    lower: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class PGD:
+    """Signed gradient steps of falling size from several starts, clipped to the box.
+
+    Args:
+        steps: gradient steps per start.
+        restarts: starts: the given point, then random corners and inner points.
+        seed: of all random numbers.
+        batch: points that are moved together.
+
+    Source: Madry et al. 2018, arXiv:1706.06083; the loss is the overlap itself.
+    """
+
+    steps: int = 20
+    restarts: int = 2
+    seed: int = 0
+    batch: int = 256
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.restarts < 1 or self.batch < 1:
+            raise SettingError(
+                f"an attack needs steps >= 0, restarts >= 1 and batch >= 1, not {self.steps}, "
+                f"{self.restarts}, {self.batch}"
+            )
+
+    def run(
+        self,
+        query: Query,
+        frozen: np.ndarray,
+        start: np.ndarray | None = None,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> Witnesses:
+        """Search every sub-box `B_u` of the query's box.
+
+        Args:
+            query: network, box and target; its groups are not looked at.
+            frozen: (boxes, inputs), True where an input is held at the center.
+            start: one point of the box, projected into every sub-box as first start; the center
+                by default.
+            device: where the gradients are computed.
+            progress: told after every batch.
+        """
+        network, box = query.network, query.box
+        lower, upper = representable(box.lower, box.upper, network.input_dtype)
+        center = box.center.astype(network.input_dtype)
+        generator = torch.Generator().manual_seed(self.seed)
+        first = center if start is None else start.astype(network.input_dtype)
+        search = _Search(query, lower, upper, center, choose_device(device), self.steps)
+        points = np.empty((len(frozen), *center.shape), dtype=network.input_dtype)
+        for begin in range(0, len(frozen), self.batch):
+            part = slice(begin, begin + self.batch)
+            points[part] = search.best(frozen[part], first, self.restarts, generator)
+            if progress is not None:
+                progress("attack", min(begin + self.batch, len(frozen)), len(frozen))
+        found = lower_at(network, points, query.target)
+        return Witnesses(points, found.max(axis=1), found.argmax(axis=1))
+
+
+def representable(
+    lower: np.ndarray, upper: np.ndarray, dtype: type
+) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and largest numbers of `dtype` inside every interval."""
+    low, high = lower.astype(dtype), upper.astype(dtype)
+    low = np.where(low < lower, np.nextafter(low, dtype(np.inf)), low)
+    high = np.where(high > upper, np.nextafter(high, dtype(-np.inf)), high)
+    return low, high
+
+
+class _Search:
+    """One query's box on a device, and the steps of the ascent."""
+
+    def __init__(
+        self,
+        query: Query,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        center: np.ndarray,
+        device: str,
+        steps: int,
+    ) -> None:
+        matrix, offsets = query.target.matrix(query.network.outputs)
+        self.network, self.steps, self.device = query.network, steps, device
+        self.lower, self.upper, self.center = (
+            torch.from_numpy(np.array(one)).to(device) for one in (lower, upper, center)
+        )
+        self.matrix = torch.tensor(matrix, dtype=self.center.dtype, device=device)
+        self.offsets = torch.tensor(offsets, dtype=self.center.dtype, device=device)
+
+    def overlap(self, points: Tensor) -> Tensor:
+        """The largest row at every point: (batch,)."""
+        return (self.network.forward(points) @ self.matrix.T + self.offsets).amax(1)
+
+    def best(
+        self, frozen: np.ndarray, first: np.ndarray, restarts: int, generator: torch.Generator
+    ) -> np.ndarray:
+        """The best point of every sub-box over all starts."""
+        held = torch.from_numpy(frozen).reshape(-1, *self.center.shape).to(self.device)
+        low = torch.where(held, self.center, self.lower)
+        high = torch.where(held, self.center, self.upper)
+        best = self.center.expand(len(held), *self.center.shape).clone()
+        with torch.no_grad():
+            height = self.overlap(best)
+        for number in range(restarts):
+            share = torch.rand((len(held), *self.center.shape), generator=generator)
+            if number == 0:
+                start = torch.from_numpy(np.array(first)).to(self.device).expand_as(best)
+            else:  # odd restarts begin in a corner, even ones anywhere inside
+                share = share.round() if number % 2 else share
+                start = low + share.to(low) * (high - low)
+            points = torch.minimum(torch.maximum(start, low), high)
+            self._ascend(points.clone(), low, high, best, height)
+        return best.cpu().numpy()
+
+    def _ascend(
+        self, points: Tensor, low: Tensor, high: Tensor, best: Tensor, height: Tensor
+    ) -> None:
+        """Climb from `points`; the best point met and its height are kept in place."""
+        for step in range(self.steps + 1):
+            with torch.enable_grad():
+                points = points.detach().requires_grad_()
+                value = self.overlap(points)
+                (slope,) = torch.autograd.grad(value.sum(), points)
+            better = value.detach() > height
+            height[better] = value.detach()[better]
+            best[better] = points.detach()[better]
+            size = (high - low) * (0.5 * (1 - step / (self.steps + 1)))
+            moved = points.detach() + slope.sign() * size
+            points = torch.minimum(torch.maximum(moved, low), high)

@@ -1,0 +1,193 @@
+"""EVA: how much freezing a group lowers the verified adversarial overlap."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from verixplain.attack.pgd import PGD, Witnesses
+from verixplain.bounds import bound
+from verixplain.errors import SettingError, SoundnessAlarm
+from verixplain.explanation import Explanation, Overlaps
+from verixplain.features import Groups
+from verixplain.query import Query
+from verixplain.registry import methods
+
+ENGINES = ("per-group",)
+Progress = Callable[[str, int, int], None]
+
+
+@methods.add
+@dataclass(frozen=True)
+class EVA:
+    """Verified importance `U(B) - U(B_u)`, in units of the target's margin (logits).
+
+    The score is a difference of two upper bounds. What is proved about the true importance
+    `AO(B) - AO(B_u)` is the enclosure beside it: the upper bounds together with lower bounds
+    from an attack whose points are kept as witnesses.
+
+    Args:
+        bound: name of the bound method.
+        engine: `per-group`, a bound for every group, as published.
+        dtype: precision of the bounds.
+        device: of bounds and attack.
+        steps, restarts, seed: of the attack.
+        batch: boxes bounded at once; by default as many as fit in memory.
+
+    Source: Fel et al. 2023, arXiv:2202.07728 (CVPR 2023); the enclosure is ours.
+    """
+
+    bound: str = "crown"
+    engine: str = "per-group"
+    dtype: str = "float64"
+    device: str = "auto"
+    steps: int = 20
+    restarts: int = 2
+    seed: int = 0
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise SettingError(f"no engine {self.engine!r}; there are: {', '.join(ENGINES)}")
+
+    def explain(self, query: Query, progress: Progress | None = None) -> Explanation:
+        """Bound every group of the query, attack every group, and enclose its importance.
+
+        Raises:
+            SoundnessAlarm: a rigorous lower bound exceeds a rigorous upper bound.
+        """
+        begin = time.perf_counter()
+        parent_upper, group_upper, timing = self._upper(query, progress)
+        middle = time.perf_counter()
+        parent, groups = self._attack(query, progress)
+        timing["attack"] = time.perf_counter() - middle
+        overlaps = propagate(query.groups, parent_upper, group_upper, parent, groups)
+        timing["total"] = time.perf_counter() - begin
+        return Explanation(
+            query=query,
+            method="eva",
+            guarantee="estimate",
+            group_scores=overlaps.upper - overlaps.group_upper,
+            settings=asdict(self),
+            bound=self.bound,
+            engine=self.engine,
+            overlaps=overlaps,
+            timing=timing,
+        )
+
+    def _upper(
+        self, query: Query, progress: Progress | None
+    ) -> tuple[float, np.ndarray, dict[str, float]]:
+        """`U(B)`, every `U(B_u)`, and the seconds each took."""
+        box, groups = query.box, query.groups
+        begin = time.perf_counter()
+
+        def upper(low: np.ndarray, high: np.ndarray, report: Progress | None) -> np.ndarray:
+            found = bound(
+                query.network,
+                low,
+                high,
+                query.target,
+                self.bound,
+                dtype=self.dtype,
+                device=self.device,
+                batch=self.batch,
+                progress=report,
+            )
+            return found.overlap_upper
+
+        parent = float(upper(box.lower[None], box.upper[None], None)[0])
+        middle = time.perf_counter()
+        parts, size = [], 1024
+        for start in range(0, len(groups), size):
+            low, high = frozen_boxes(query, start, start + size)
+
+            def report(stage: str, done: int, total: int, start: int = start) -> None:
+                if progress is not None:
+                    progress(stage, start + done, len(groups))
+
+            parts.append(upper(low, high, report))
+        timing = {"parent": middle - begin, "groups": time.perf_counter() - middle}
+        return parent, np.concatenate(parts), timing
+
+    def _attack(self, query: Query, progress: Progress | None) -> tuple[Witnesses, Witnesses]:
+        """The best points of the box and of every sub-box, the parent's serving all as a start."""
+        size = query.box.center.size
+        many = PGD(self.steps, max(4, self.restarts), self.seed)
+        parent = many.run(query, np.zeros((1, size), dtype=bool), device=self.device)
+        attack = PGD(self.steps, self.restarts, self.seed)
+        parts = []
+        for start in range(0, len(query.groups), 1024):
+            frozen = query.groups.memberships(start, start + 1024)
+
+            def report(stage: str, done: int, total: int, start: int = start) -> None:
+                if progress is not None:
+                    progress(stage, start + done, len(query.groups))
+
+            parts.append(attack.run(query, frozen, parent.points[0], self.device, report))
+        groups = Witnesses(
+            *[np.concatenate(column) for column in zip(*map(_columns, parts), strict=True)]
+        )
+        return parent, groups
+
+
+def _columns(found: Witnesses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return found.points, found.lower, found.rows
+
+
+def frozen_boxes(query: Query, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the sub-boxes `B_u` of groups `start` to `stop`: (groups, *input shape) each."""
+    box = query.box
+    held = query.groups.memberships(start, stop).reshape(-1, *box.center.shape)
+    return np.where(held, box.center, box.lower), np.where(held, box.center, box.upper)
+
+
+def propagate(
+    groups: Groups,
+    parent_upper: float,
+    group_upper: np.ndarray,
+    parent: Witnesses,
+    found: Witnesses,
+) -> Overlaps:
+    """Everything that `B_u` within `B`, and nesting of the groups, says about the bounds.
+
+    Raises:
+        SoundnessAlarm: afterwards some lower bound exceeds its upper bound.
+    """
+    upper = np.minimum(group_upper, parent_upper)
+    lower, points = found.lower.copy(), found.points.copy()
+    for small, large in nested(groups):  # B_large lies in B_small
+        upper[large] = min(upper[large], upper[small])
+        if lower[large] > lower[small]:
+            lower[small], points[small] = lower[large], points[large]
+    whole, witness = float(parent.lower[0]), parent.points[0]
+    best = int(lower.argmax())
+    if lower[best] > whole:
+        whole, witness = float(lower[best]), points[best]
+    if not whole <= parent_upper:
+        raise SoundnessAlarm(
+            f"the box has an overlap of at least {whole!r}, but its upper bound is {parent_upper!r}"
+        )
+    wrong = np.flatnonzero(~(lower <= upper))
+    if wrong.size:
+        u = wrong[0]
+        raise SoundnessAlarm(
+            f"group {groups.names[u]!r} has an overlap of at least {lower[u]!r}, but its upper "
+            f"bound is {upper[u]!r}"
+        )
+    return Overlaps(whole, float(parent_upper), lower, upper, witness, points)
+
+
+def nested(groups: Groups) -> list[tuple[int, int]]:
+    """Pairs (u, v) with u a subset of v, smallest v first; none where groups do not overlap."""
+    total = sum(len(members) for members in groups.members)
+    distinct = len(np.unique(np.concatenate(groups.members)))
+    if total == distinct and all(len(members) for members in groups.members):
+        return []
+    table = groups.memberships().astype(np.float32)
+    sizes = table.sum(axis=1)
+    inside = (table @ table.T) == sizes[:, None]
+    np.fill_diagonal(inside, False)
+    pairs = [(int(u), int(v)) for u, v in np.argwhere(inside)]
+    return sorted(pairs, key=lambda pair: (sizes[pair[1]], sizes[pair[0]]))

@@ -1,0 +1,464 @@
+"""The one door to auto_LiRPA: building its graph, calling it, and putting back what it changes.
+
+Nothing else imports auto_LiRPA. Its graph is built straight from our primitives, through the one
+seam it has (`parse_module`), so neither TorchScript nor torchvision is involved. Primitives that
+it has no sound or general rule for come with rules of their own, below.
+
+Differences between its versions, and what 0.3 needs on a current stack, stay in this file.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import sys
+import types
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from verixplain.bounds.relaxation import lines
+from verixplain.errors import MissingDependencyError, UnsupportedBoundError
+from verixplain.network.primitives import (
+    Affine,
+    Conv,
+    Linear,
+    MatrixProduct,
+    MaxPool,
+    Plan,
+    Product,
+    Sum,
+    Univariate,
+)
+
+INSTALL = "pip install --no-deps auto-LiRPA==0.3"
+METHODS = {"crown": "CROWN", "crown-ibp": "CROWN-IBP", "alpha-crown": "CROWN-Optimized"}
+
+
+@contextlib.contextmanager
+def undisturbed(dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Run foreign code without letting it change this process: prints, switches, warnings.
+
+    Args:
+        dtype: torch's default dtype meanwhile; auto_LiRPA makes tensors without saying one.
+    """
+    filters, grads = list(warnings.filters), torch.is_grad_enabled()
+    default, tf32 = torch.get_default_dtype(), torch.backends.cuda.matmul.allow_tf32
+    profiling = torch._C._jit_set_profiling_executor(True)
+    torch._C._jit_set_profiling_executor(profiling)
+    mode = torch._C._jit_set_profiling_mode(True)
+    torch._C._jit_set_profiling_mode(mode)
+    try:
+        if dtype is not None:
+            torch.set_default_dtype(dtype)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        warnings.simplefilter("ignore")
+        # cuDNN and NNPACK may pick Winograd or TF32 convolutions, whose rounding no allowance covers.
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            torch.backends.cudnn.flags(enabled=dtype is torch.float64, allow_tf32=False),
+            torch.backends.nnpack.flags(enabled=False),
+        ):
+            yield
+    finally:
+        warnings.filters[:] = filters
+        torch.set_grad_enabled(grads)
+        torch.set_default_dtype(default)
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch._C._jit_set_profiling_executor(profiling)
+        torch._C._jit_set_profiling_mode(mode)
+
+
+@dataclass(frozen=True)
+class Library:
+    """The imported library: its names that are used here."""
+
+    version: str
+    general: Any
+    parse: Any
+    base: Any
+    patches: Any
+
+
+@lru_cache(maxsize=1)
+def library() -> Library:
+    """Import auto_LiRPA, from `VERIXPLAIN_AUTO_LIRPA` (a checkout) or as installed.
+
+    Raises:
+        MissingDependencyError: it is not installed; the message has the command.
+    """
+    checkout = os.environ.get("VERIXPLAIN_AUTO_LIRPA")
+    if checkout:
+        sys.path.insert(0, checkout)
+    _prepare()
+    try:
+        with undisturbed():
+            package = importlib.import_module("auto_LiRPA")
+            general = importlib.import_module("auto_LiRPA.bound_general")
+            parse = importlib.import_module("auto_LiRPA.parse_graph")
+            base = importlib.import_module("auto_LiRPA.operators.base")
+            patches = importlib.import_module("auto_LiRPA.patches")
+    except ModuleNotFoundError as error:
+        missing = error.name or "auto_LiRPA"
+        command = INSTALL if missing == "auto_LiRPA" else f"pip install {missing}"
+        raise MissingDependencyError(
+            f"certified bounds need {missing}, which is not installed: {command}"
+        ) from error
+    finally:
+        if checkout:
+            sys.path.remove(checkout)
+    _accept_remove_duplicate(general.BoundedModule)
+    version = getattr(package, "__version__", "0.3")
+    return Library(version, general, parse, base, patches)
+
+
+def _prepare() -> None:
+    """What 0.3 imports and a current numpy or torch no longer has."""
+    if "numpy.lib.arraysetops" not in sys.modules:
+        gone = types.ModuleType("numpy.lib.arraysetops")
+        gone.isin = np.isin  # type: ignore[attr-defined]
+        sys.modules["numpy.lib.arraysetops"] = gone
+    import torch.onnx.symbolic_helper as symbolic
+
+    if not hasattr(symbolic, "_set_opset_version"):
+        # Only the TorchScript tracer calls it, and that is not used here.
+        symbolic._set_opset_version = lambda version: None  # type: ignore[attr-defined]
+
+
+def _accept_remove_duplicate(module: Any) -> None:
+    original = module._named_members
+    if "remove_duplicate" in original.__code__.co_varnames or getattr(original, "ours", False):
+        return
+
+    def named_members(self, get, prefix="", recurse=True, **_):
+        return original(self, get, prefix, recurse)
+
+    named_members.ours = True  # type: ignore[attr-defined]
+    module._named_members = named_members
+
+
+class _Carrier(nn.Module):
+    """BoundedModule wants a module that it can call once, for the output's shape."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.plan.run(x)[self.plan.output]
+
+
+def _parsed(node: Any, plan: Plan) -> tuple[list, list, list[str], None]:
+    """The four values of auto_LiRPA's `parse_module`, from our plan."""
+    leaves = [
+        node(name=plan.input, ori_name="input", inputs=[], attr="", op="Parameter", input_index=0)
+    ]
+    operations = []
+    for step in plan.steps:
+        operator, attributes, weights = _native(step.kind, plan.shapes[step.inputs[0]])
+        names = list(step.inputs)
+        parameters = OrderedDict()
+        for number, weight in enumerate(weights):
+            name = f"{step.name}.{number}"
+            parameter = nn.Parameter(weight, requires_grad=False)
+            leaves.append(
+                node(name=name, ori_name=name, inputs=[], attr="", op="Parameter", param=parameter)
+            )
+            parameters[name] = parameter
+            names.append(name)
+        operations.append(
+            node(
+                name=step.name,
+                op=operator,
+                inputs=names,
+                attr=attributes,
+                param=parameters,
+                output_index=0,
+            )
+        )
+    return operations, leaves, [plan.output], None
+
+
+def _native(kind: Any, shape: tuple[int, ...]) -> tuple[str, dict[str, Any], list[Tensor]]:
+    """auto_LiRPA's operator for a primitive, where it has a good one; else one of ours."""
+    if isinstance(kind, Linear) and len(shape) == 1:
+        bias = kind.bias
+        if bias is None:
+            bias = torch.zeros(kind.weight.shape[0], dtype=kind.weight.dtype)
+        return "onnx::Gemm", {"transB": 1, "alpha": 1.0, "beta": 1.0}, [kind.weight, bias]
+    if isinstance(kind, Conv) and not kind.transposed and kind.dimensions == 2:
+        pads = [int(p) for p in np.broadcast_to(kind.settings.get("padding", 0), 2)]
+        attributes = {
+            "kernel_shape": list(kind.weight.shape[2:]),
+            "strides": [int(n) for n in np.broadcast_to(kind.settings.get("stride", 1), 2)],
+            "dilations": [int(n) for n in np.broadcast_to(kind.settings.get("dilation", 1), 2)],
+            "pads": pads + pads,
+            "group": int(kind.settings.get("groups", 1)),
+        }
+        # 0.3 divides by the groups nowhere: only the plain case is trusted to it.
+        if attributes["group"] == 1 and set(attributes["dilations"]) == {1}:
+            weights = [kind.weight] if kind.bias is None else [kind.weight, kind.bias]
+            return "onnx::Conv", attributes, weights
+    if isinstance(kind, Sum) and kind.signs in ((1, 1), (1, -1)):
+        return ("onnx::Add" if kind.signs[1] > 0 else "onnx::Sub"), {}, []
+    if isinstance(kind, Univariate) and kind.native is not None:
+        return f"onnx::{kind.native}", dict(kind.parameters), []
+    if isinstance(kind, MaxPool) and len(kind.kernel) == 2:
+        attributes = {
+            "kernel_shape": list(kind.kernel),
+            "strides": list(kind.kernel),
+            "pads": [0, 0, 0, 0],
+            "dilations": [1, 1],
+            "ceil_mode": 0,
+        }
+        return "onnx::MaxPool", attributes, []
+    for ours in (Affine, Univariate, Product, MatrixProduct):
+        if isinstance(kind, ours):
+            return f"verixplain::{ours.__name__}", {"kind": kind}, []
+    raise UnsupportedBoundError(f"no bounds for {type(kind).__name__} of shape {shape}")
+
+
+@lru_cache(maxsize=1)
+def _own_operators() -> dict[str, type]:
+    """Our rules for primitives, as classes of auto_LiRPA (made once it is imported)."""
+    found = library()
+
+    class Ours(found.base.Bound):
+        """What all of ours share."""
+
+        needs_bounds = True
+
+        def __init__(self, attr, inputs, output_index, options):
+            super().__init__(attr, inputs, output_index, options)
+            self.kind = attr["kind"]
+            if self.needs_bounds:
+                self.requires_input_bounds = list(range(len(inputs)))
+
+        def forward(self, *x):
+            return self.kind(*x)
+
+        def _matrix(self, rows):
+            """Coefficients as one dense tensor (rows, batch, *shape)."""
+            if rows is None or torch.is_tensor(rows):
+                return rows
+            if isinstance(rows, found.patches.Patches):
+                batch = rows.output_shape[0]
+                return rows.to_matrix((batch, *self.output_shape[1:]))
+            if hasattr(rows, "index"):  # one-hot rows
+                count, batch = rows.shape[0], rows.shape[1]
+                dense = torch.zeros(
+                    count, batch, int(np.prod(self.output_shape[1:])), device=self.device
+                )
+                dense[torch.arange(count), :, rows.index] = 1.0
+                return dense.reshape(count, batch, *self.output_shape[1:])
+            count, batch = rows.shape[0], rows.shape[1]  # the identity
+            eye = torch.eye(count, device=self.device)
+            return (
+                eye[:, None]
+                .expand(count, batch, count)
+                .reshape(count, batch, *self.output_shape[1:])
+            )
+
+        def bound_backward(self, last_lA, last_uA, *x):
+            lower, upper = self._matrix(last_lA), self._matrix(last_uA)
+            lower_rows, lower_bias = self._back(lower, x, -1) if lower is not None else (None, 0)
+            upper_rows, upper_bias = self._back(upper, x, 1) if upper is not None else (None, 0)
+            pairs = [
+                (
+                    None if lower_rows is None else lower_rows[k],
+                    None if upper_rows is None else upper_rows[k],
+                )
+                for k in range(len(x))
+            ]
+            return pairs, lower_bias, upper_bias
+
+        def _pull_back(self, function, rows, x):
+            """Transpose of a linear function of the inputs, applied to rows."""
+            count, batch = rows.shape[:2]
+            # autograd.grad and not torch.func.vjp, which takes seconds to import.
+            with torch.enable_grad():
+                points = [
+                    rows.new_zeros(count * batch, *node.output_shape[1:]).requires_grad_()
+                    for node in x
+                ]
+                pulled = torch.autograd.grad(
+                    function(*points),
+                    points,
+                    rows.reshape(count * batch, *rows.shape[2:]),
+                    create_graph=rows.requires_grad,
+                )
+            return [one.reshape(count, batch, *one.shape[1:]) for one in pulled]
+
+    class BoundOurAffine(Ours):
+        needs_bounds = False
+
+        def interval_propagate(self, *v):
+            centers = [(low + high) / 2 for low, high in v]
+            radii = [(high - low) / 2 for low, high in v]
+            middle, spread = self.kind(*centers), self.kind.absolute(*radii)
+            return middle - spread, middle + spread
+
+        def _back(self, rows, x, sign):
+            offset = self.kind.offset()
+            bias = 0 if offset is None else (rows * offset).flatten(2).sum(-1)
+            return self._pull_back(self.kind.linear, rows, x), bias
+
+    class BoundOurUnivariate(Ours):
+        def forward(self, x):
+            return self.kind.function(x)
+
+        def interval_propagate(self, *v):
+            from verixplain.bounds.enclosure import extremes
+
+            low, high = v[0]
+            return extremes(self.kind, torch.zeros_like(low), low, high)
+
+        def _back(self, rows, x, sign):
+            found = lines(self.kind, x[0].lower, x[0].upper)
+            above, below = rows.clamp(min=0), rows.clamp(max=0)
+            if sign < 0:
+                above, below = below, above
+            slopes = above * found.upper_slope + below * found.lower_slope
+            bias = above * found.upper_offset + below * found.lower_offset
+            return [slopes], bias.flatten(2).sum(-1)
+
+    class BoundOurProduct(Ours):
+        def interval_propagate(self, *v):
+            (a, r), (b, s) = [((low + high) / 2, (high - low) / 2) for low, high in v]
+            middle = self.kind(a, b)
+            spread = self.kind(a.abs(), s) + self.kind(r, b.abs()) + self.kind(r, s)
+            return middle - spread, middle + spread
+
+        def _back(self, rows, x, sign):
+            # The mean of the two McCormick planes on each side: the slopes are the centers.
+            one, two = x
+            a, b = (one.lower + one.upper) / 2, (two.lower + two.upper) / 2
+            below = -(self.kind(one.lower, two.lower) + self.kind(one.upper, two.upper)) / 2
+            above = -(self.kind(one.upper, two.lower) + self.kind(one.lower, two.upper)) / 2
+            if isinstance(self.kind, MatrixProduct):
+                below, above = _matrix_offsets(one, two)
+            count = rows.shape[0]
+            a, b = (t.expand(count, *t.shape).flatten(0, 1) for t in (a, b))
+            pulled = self._pull_back(lambda p, q: self.kind(p, b) + self.kind(a, q), rows, x)
+            if sign < 0:
+                below, above = above, below
+            bias = rows.clamp(min=0) * above + rows.clamp(max=0) * below
+            return pulled, bias.flatten(2).sum(-1)
+
+    def _matrix_offsets(one, two):
+        low, high, left, right = one.lower, one.upper, two.lower, two.upper
+        return -(low @ left + high @ right) / 2, -(high @ left + low @ right) / 2
+
+    return {
+        "verixplain::Affine": BoundOurAffine,
+        "verixplain::Univariate": BoundOurUnivariate,
+        "verixplain::Product": BoundOurProduct,
+        "verixplain::MatrixProduct": BoundOurProduct,
+    }
+
+
+class Graph:
+    """A plan as auto_LiRPA's bound graph, in one precision on one device.
+
+    Args:
+        plan: affine maps already in `dtype` on `device`.
+        dtype, device: of everything.
+    """
+
+    def __init__(self, plan: Plan, dtype: torch.dtype, device: str) -> None:
+        found = library()
+        self.plan, self.dtype, self.device = plan, dtype, device
+        example = torch.zeros((1, *plan.shapes[plan.input]), dtype=dtype, device=device)
+        real, carrier = found.general.parse_module, _Carrier(plan).eval()
+
+        def parse(module, inputs, *rest, **settings):
+            return _parsed(found.parse.Node, plan)
+
+        with undisturbed(dtype), torch.no_grad():
+            try:
+                found.general.parse_module = parse
+                self.module = found.general.BoundedModule(
+                    carrier,
+                    example,
+                    device=device,
+                    bound_opts={"conv_mode": "patches"},
+                    custom_ops=_own_operators(),
+                )
+            finally:
+                found.general.parse_module = real
+        self.activations = plan.relaxed_inputs()
+
+    def bounds(
+        self,
+        method: str,
+        lower: Tensor,
+        upper: Tensor,
+        rows: Tensor,
+        reference: Mapping[str, tuple[Tensor, Tensor]],
+        settings: Mapping[str, Any],
+        rows_at_once: int | None = None,
+    ) -> tuple[Tensor, Tensor, dict[str, tuple[Tensor, Tensor]]]:
+        """Bounds of `rows . output` over a batch of boxes, as auto_LiRPA computes them.
+
+        Args:
+            method: key of `METHODS`.
+            lower, upper: (batch, *input shape), in this graph's precision and device.
+            rows: (batch, rows, outputs).
+            reference: valid bounds of intermediate values; the tighter of both is used.
+            settings: of the optimisation of slopes.
+            rows_at_once: how many backward rows of a layer are carried together; all by default.
+
+        Returns:
+            Lower and upper bounds (batch, rows) without any allowance, and what was found for
+            the inputs of every relaxed step.
+        """
+        found = library()
+        center = (lower + upper) / 2
+        perturbation = found.general.PerturbationLpNorm(norm=np.inf, x_L=lower, x_U=upper)
+        batch = len(lower)
+        held = {
+            name: [side.expand(batch, *side.shape[1:]).contiguous() for side in sides]
+            for name, sides in reference.items()
+            if name in self.activations
+        }
+        self.module.bound_opts["optimize_bound_args"].update(settings)
+        self.module.bound_opts["crown_batch_size"] = rows_at_once or np.inf
+        sparse = method != "alpha-crown"
+        for relu in self.module.relus:
+            # 0.3's sparse slopes assert on convolutions; dense ones are the same numbers.
+            relu.use_sparse_spec_alpha = relu.use_sparse_features_alpha = sparse
+        gradients = torch.enable_grad() if method == "alpha-crown" else torch.no_grad()
+        with undisturbed(self.dtype), gradients:
+            low, high = self.module.compute_bounds(
+                x=(found.general.BoundedTensor(center, perturbation),),
+                C=rows,
+                method=METHODS[method],
+                reference_bounds=held,
+            )
+        values = {}
+        for name in self.activations:
+            node = self.module[name]
+            if torch.is_tensor(getattr(node, "lower", None)):
+                values[name] = (node.lower.detach(), node.upper.detach())
+        result = low.detach(), high.detach(), values
+        self._forget()
+        return result
+
+    def _forget(self) -> None:
+        """Let go of the tensors that a call leaves on the graph."""
+        with undisturbed(self.dtype):
+            self.module._clear_and_set_new(None)
+        for node in self.module._modules.values():
+            for name in ("lA", "uA", "lw", "uw", "lb", "ub"):
+                if hasattr(node, name):
+                    setattr(node, name, None)
+        for node in self.module.optimizable_activations:
+            node.alpha = OrderedDict()

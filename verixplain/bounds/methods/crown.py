@@ -1,0 +1,48 @@
+"""CROWN."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from verixplain.bounds import Engine, Found
+from verixplain.bounds.enclosure import enclose
+from verixplain.registry import bound_methods
+
+
+@bound_methods.add
+@dataclass(frozen=True)
+class Crown:
+    """Linear relaxation backwards, for every intermediate bound and for the rows.
+
+    Source: Zhang et al. 2018, arXiv:1811.00866; computed by auto_LiRPA (Xu et al. 2020,
+    arXiv:2002.12920).
+    """
+
+    def run(self, engine: Engine, lower: Tensor, upper: Tensor, rows: Tensor) -> Found:
+        return run(engine, "crown", lower, upper, rows)
+
+
+def run(
+    engine: Engine, method: str, lower: Tensor, upper: Tensor, rows: Tensor, **settings
+) -> Found:
+    """One call of auto_LiRPA, its intermediate bounds cut with intervals of our own."""
+    enclosure = enclose(engine.exact, lower.double(), upper.double(), engine.unit)
+    reference = {
+        name: (known.lower.to(engine.dtype), known.upper.to(engine.dtype))
+        for name, known in enclosure.values.items()
+    }
+    each = engine.bytes_per_box(enclosure, len(rows)) * len(lower)
+    rows_at_once = None
+    if each > 2 * engine.memory():  # carry the rows of a layer in parts
+        widest = max(known.lower[0].numel() for known in enclosure.values.values())
+        rows_at_once = max(16, engine.memory() // (widest * engine.dtype.itemsize * 12))
+    low, high, values = engine.graph.bounds(
+        method,
+        lower,
+        upper,
+        rows.expand(len(lower), *rows.shape).contiguous(),
+        reference,
+        settings,
+        rows_at_once,
+    )
+    return Found(low, high, values)

@@ -1,0 +1,1 @@
+"""Claims: what follows from sound enclosures. One kind of claim a file."""
