@@ -123,7 +123,7 @@ def write(name: str, model: nn.Module, note: str) -> None:
 layout = "nchw"
 scale = {SCALE}
 range = [0.0, 1.0]
-units = "ink, 0 (paper) to 16"
+units = "ink from 0 to 16"
 
 [output]
 kind = "classes"

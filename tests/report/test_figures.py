@@ -1,0 +1,50 @@
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tests.report.examples import made_up
+from verixplain.report.figures import heatmap
+
+
+@pytest.mark.parametrize(("kind", "verified", "panels"), [("grid", True, 3), ("grid", False, 2)])
+def test_panels_stand_side_by_side(kind, verified, panels):
+    figure = heatmap(made_up(kind, verified))
+    maps = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
+    assert len(maps) == panels
+    places = [axis.get_position() for axis in maps]
+    assert all(a.x1 <= b.x0 for a, b in pairwise(places))
+
+
+def test_the_headline_says_how_sure_and_how_far():
+    words = heatmap(made_up()).get_suptitle()
+    for word in ("class 3", "estimate", "radius 0.1", "1.6 raw", "59 of 66 pairs"):
+        assert word in words
+
+
+def test_colours_are_those_that_colour_blindness_leaves_apart():
+    figure = heatmap(made_up("grid"))
+    assert [axis.images[0].get_cmap().name for axis in figure.axes[1:3]] == ["cividis", "viridis"]
+    signed = heatmap(made_up("grid", verified=False))
+    assert signed.axes[1].images[0].get_cmap().name == "PuOr"
+
+
+def test_inputs_of_no_group_are_said_to_be():
+    figure = heatmap(made_up("holes"))
+    shown = figure.axes[1].images[0].get_array()
+    assert np.ma.getmaskarray(shown)[:2].all()
+    assert not np.ma.getmaskarray(shown)[2:].any()
+    assert any("in no group" in axis.get_ylabel() for axis in figure.axes)
+
+
+def test_tables_get_bars_with_their_intervals():
+    figure = heatmap(made_up("columns"))
+    (axis,) = figure.axes
+    assert len(axis.patches) == 30
+    assert "34 more groups" in axis.get_xlabel()
+
+
+def test_the_callers_matplotlib_is_left_alone():
+    heatmap(made_up())
+    assert "matplotlib.pyplot" not in sys.modules
