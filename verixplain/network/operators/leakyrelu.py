@@ -16,7 +16,7 @@ def leaky(alpha: float) -> Univariate:
     return Univariate(
         name=f"leaky_relu({alpha!r})",
         function=lambda x: torch.where(x > 0, x, alpha * x),
-        slope=lambda x: torch.where(x > 0, 1.0, alpha).to(x.dtype),
+        slope=lambda x: torch.where(x > 0, torch.ones_like(x), alpha),
         stationary=lambda k: places(torch.zeros_like(k)),
         curvature=lambda lower, upper: torch.ones_like(lower),
         steepest=lambda lower, upper: torch.ones_like(lower),
