@@ -11,6 +11,8 @@ from verixplain.network.primitives import Plan, ScaleShift
 @converts("Dropout", since=7)
 class Dropout(Operator):
     def build(self, site: Site) -> nn.Module:
+        if site.given(1):
+            site.constant(1, "ratio")  # not used, but it must not be an input of the module
         if site.given(2):
             training = bool(site.constant(2, "training_mode").any())
             require(not training, "training_mode is true; only inference is supported")

@@ -1,0 +1,33 @@
+"""Upsample, which Resize replaced at opset 10."""
+
+from fractions import Fraction
+
+from verixplain.network.graph import Site, require
+from verixplain.network.operators._moves import Map, Move
+from verixplain.network.operators._resample import grown, linear, nearest, resampled
+from verixplain.network.operators._table import converts
+
+
+@converts("Upsample", since=7)
+class Upsample(Move):
+    def map(self, site: Site) -> tuple[Map, int]:
+        found = site.attribute("scales")
+        if site.given(1):
+            found = site.constant(1, "scales").ravel().tolist()
+        mode = site.attribute("mode", "nearest")
+        require(mode in ("nearest", "linear", "bilinear"), f"mode {mode!r}")
+        require(
+            found is not None and len(found) == site.rank and min(found) >= 1,
+            f"scales {found} of a tensor with {site.rank} dimensions; all must be at least 1",
+        )
+        rows = {}
+        for axis, scale in enumerate(found):
+            size, exact = site.shape(0)[axis], Fraction(scale)
+            if scale == 1:
+                continue
+            new = grown(size, scale)
+            if mode == "nearest":
+                rows[axis] = nearest(size, new, exact, "asymmetric", "floor")
+            else:
+                rows[axis] = linear(size, new, exact, "asymmetric")
+        return resampled(site, rows)
