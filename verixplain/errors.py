@@ -40,7 +40,7 @@ class ExternalDataError(ModelError):
 
 
 class GraphError(ModelError):
-    """A cycle, a value nobody produces, or more inputs or outputs than one."""
+    """A cycle, a missing or doubled value, several inputs or outputs, or one that never varies."""
 
 
 class DynamicShapeError(ModelError):

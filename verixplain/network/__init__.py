@@ -1,5 +1,6 @@
 """ONNX in, a network out that provably computes the same."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -54,8 +55,9 @@ class Network:
         self.onnx, self.sha256, self.graph, self.module = model, sha256, graph, module
         self.input_dtype, self.name, self.card, self.stripped = dtype, name, card, stripped
         self.input_shape = graph.input_shape
-        self.output_shape = graph.shapes[graph.output][1:]
-        self.outputs = int(np.prod(self.output_shape))
+        shape = graph.shapes[graph.output]
+        self.output_shape = shape[1:] if shape[:1] == (1,) else shape
+        self.outputs = math.prod(shape)
         self.opset = graph.nodes[0].opset
         self.unbatchable = unbatchable(graph)
         self.parameters = sum(

@@ -8,14 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from verixplain.errors import (
+    GraphError,
+    TooLargeError,
     UnsupportedOperatorError,
     VerixplainError,
     at_node,
 )
-from verixplain.network.graph import Graph, Node, Site
-from verixplain.network.load import fold_constants
+from verixplain.network.fold import Constants, fold_constants
+from verixplain.network.graph import MOST_NUMBERS, Graph, Node, Site
 from verixplain.network.operators import _table as operators
 from verixplain.network.primitives import Affine, Plan
+
+_DOES_NOT_FIT = (RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, MemoryError)
+"""What numpy and torch raise where a hostile file's shapes and attributes do not fit each other."""
 
 WEIGHT_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 
@@ -36,7 +41,7 @@ class Model(nn.Module):
         """Add one layer; returns the name under which it is registered."""
         name = node.name.replace(".", "_")
         while hasattr(self, name):
-            name += "_"
+            name = f"{name}_{len(self.wiring)}"
         self.add_module(name, module)
         for value in varying:
             self.last_use[value] = len(self.wiring)
@@ -73,46 +78,52 @@ def build(graph: Graph, dtype: type) -> tuple[Graph, Model]:
         NotFiniteError: the network gives NaN on an input of zeros and ones alike.
     """
     model = Model(graph)
-    constants: dict[str, np.ndarray] = dict(graph.constants)
+    constants = Constants(dict(graph.constants))
     values = {graph.input: torch.zeros((1, *graph.input_shape), dtype=_torch(dtype))}
     shapes: dict[str, tuple[int, ...]] = {graph.input: (1, *graph.input_shape)}
     nodes: list[Node] = []
     weighted: set[str] = set()
+    alive = values[graph.input].numel()
     last_use = {value: k for k, node in enumerate(graph.nodes) for value in node.inputs}
     for number, node in enumerate(graph.nodes):
         if node.operator in ("Shape", "Size") and node.inputs[0] in shapes:
             constants[node.outputs[0]] = _shape(node, shapes[node.inputs[0]])
             continue
-        if fold_constants(graph, node, constants):
+        if fold_constants(node, constants):
             continue
         after = any(value in weighted for value in node.inputs)
         site = Site(node, constants, shapes, after)
         with at_node(node.name, node.operator, node.opset):
-            module = operators.at(node.operator, node.opset).build(site).eval()
+            converter = operators.at(node.operator, node.opset)
             varying = tuple(node.inputs[k] for k in site.varying)
             try:
+                module = converter.build(site).eval()
                 with torch.no_grad():
                     results = module(*[values[value] for value in varying])
             except VerixplainError:
                 raise
-            except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            except _DOES_NOT_FIT as error:
                 raise UnsupportedOperatorError(
-                    f"cannot run on inputs of shape "
-                    f"{[tuple(shapes[v]) for v in varying]}: {error}"
+                    f"cannot run on inputs of shape {[tuple(shapes[v]) for v in varying]}: {error}"
                 ) from error
         if after or node.operator in WEIGHT_OPERATORS:
             weighted.update(node.outputs)
         results = (results,) if isinstance(results, Tensor) else results
         for value, result in zip(node.outputs, results, strict=False):
             if value:
-                values[value], shapes[value] = result, tuple(result.shape)
+                shapes[value] = tuple(result.shape)
+                if last_use.get(value, -1) > number:
+                    values[value] = result
+                    alive += result.numel()
         for value in varying:
-            if last_use[value] == number:
-                values.pop(value, None)
+            if last_use[value] == number and value in values:
+                alive -= values.pop(value).numel()
+        if alive > 2 * MOST_NUMBERS:
+            raise TooLargeError(f"at node {node.name!r} the layers hold {alive:,} numbers at once")
         model.append(node, module, varying)
         nodes.append(node)
     if graph.output in constants:
-        raise UnsupportedOperatorError("the output does not depend on the input")
+        raise GraphError(f"output {graph.output!r} does not depend on the input")
     used = {value for node in nodes for value in node.inputs}
     kept = {name: array for name, array in constants.items() if name in used}
     model.requires_grad_(False)
@@ -149,10 +160,15 @@ def unbatchable(graph: Graph) -> str | None:
     for site in sites(graph):
         for k in site.varying:
             if not site.shape(k) or site.shape(k)[0] != 1:
-                return f"node {site.node.name!r} ({site.node.operator}): {site.shape(k)} has no batch"
+                return (
+                    f"node {site.node.name!r} ({site.node.operator}): {site.shape(k)} has no batch"
+                )
         reason = operators.at(site.node.operator, site.opset).mixes_batch(site)
         if reason is not None:
             return f"node {site.node.name!r} ({site.node.operator}): {reason}"
+    shape = graph.shapes[graph.output]
+    if not shape or shape[0] != 1:
+        return f"the output is {shape} for one input: it has no batch"
     return None
 
 
@@ -211,5 +227,3 @@ def support(graph: Graph) -> list[Mapping[str, str]]:
             row["bounds"], row["note"] = "unsupported", str(error)
         rows.append(row)
     return rows
-
-

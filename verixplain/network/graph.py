@@ -142,5 +142,3 @@ def require(holds: bool, message: str) -> None:
     """Refuse a node whose attributes say something this package does not do."""
     if not holds:
         raise UnsupportedOperatorError(message)
-
-

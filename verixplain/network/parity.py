@@ -52,17 +52,29 @@ def session(model: onnx.ModelProto, output: str):
 
 
 def run(runtime, inputs: np.ndarray, dtype: type) -> np.ndarray:
-    """Outputs of a batch, one input at a time (models often fix the batch at one)."""
+    """Outputs of a batch, a row each, one input at a time (models often fix the batch at one).
+
+    Raises:
+        ModelError: ONNX Runtime gives up on an input; its own words follow.
+    """
     name = runtime.get_inputs()[0].name
-    return np.concatenate([runtime.run(None, {name: one[None].astype(dtype)})[0] for one in inputs])
+    rows = []
+    for one in inputs:
+        try:
+            result = runtime.run(None, {name: one[None].astype(dtype)})[0]
+        except Exception as error:
+            first = str(error).strip().splitlines()[0]
+            raise ModelError(f"ONNX Runtime cannot run this model: {first}") from error
+        rows.append(np.asarray(result).reshape(-1))
+    return np.stack(rows)
 
 
 def compare(ours: np.ndarray, theirs: np.ndarray) -> Parity:
     """The largest difference between two batches of outputs."""
     if ours.shape != theirs.shape:
         return Parity(None, None, len(ours), f"shapes differ: {ours.shape}, {theirs.shape}")
-    difference = float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max())
-    if not np.isfinite(difference):
+    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return Parity(None, None, len(ours), "an output is not finite")
+    difference = float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max())
     scale = max(1.0, float(np.abs(theirs).max()))
     return Parity(difference, difference / scale, len(ours))

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -67,6 +68,7 @@ def converts(*names: str, since: int) -> Callable[[type[Operator]], type[Operato
     return keep
 
 
+@cache
 def _load() -> None:
     """Import every operator file, so that its decorators run; a broken one fails loudly."""
     package = import_module("verixplain.network.operators")
