@@ -8,7 +8,7 @@ from verixplain.network.operators._aligned import float64
 from verixplain.network.operators._constants import weight
 from verixplain.network.operators._moves import loses_batch
 from verixplain.network.operators._table import Operator, converts
-from verixplain.network.primitives import Join, Plan
+from verixplain.network.primitives import Join, Plan, ScaleShift
 
 
 class _Concat(nn.Module):
@@ -48,7 +48,18 @@ class Concat(Operator):
         return loses_batch(site)
 
     def lower(self, site: Site, plan: Plan) -> str:
-        numbers = range(len(site.node.inputs))
-        parts = [float64(site.constant(k)) if site.is_constant(k) else None for k in numbers]
-        names = [site.node.inputs[k] for k in site.varying]
-        return plan.add(Join(parts, site.axis(0)), *names)
+        axis, numbers = site.axis(0), range(len(site.node.inputs))
+        arrays = [float64(site.constant(k)) if site.is_constant(k) else None for k in numbers]
+        blank = [None if array is None else torch.zeros_like(array) for array in arrays]
+        result = plan.add(Join(blank, axis), *[site.node.inputs[k] for k in site.varying])
+        if len(site.varying) == len(numbers):
+            return result
+        # The constants come as an offset of their own, which bounds know how to carry.
+        offset = torch.cat(
+            [
+                torch.zeros(site.shape(k), dtype=torch.float64) if array is None else array
+                for k, array in enumerate(arrays)
+            ],
+            dim=axis,
+        )
+        return plan.add(ScaleShift(None, offset), result)

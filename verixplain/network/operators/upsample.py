@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from verixplain.errors import UnsupportedOperatorError
 from verixplain.network.graph import Site, require
 from verixplain.network.operators._moves import Map, Move
 from verixplain.network.operators._resample import grown, linear, nearest, resampled
@@ -31,3 +32,11 @@ class Upsample(Move):
             else:
                 rows[axis] = linear(size, new, exact, "asymmetric")
         return resampled(site, rows)
+
+
+@converts("Upsample", since=10)
+class Upsample10(Move):
+    """ONNX took the operator back at opset 10."""
+
+    def map(self, site: Site) -> tuple[Map, int]:
+        raise UnsupportedOperatorError("Upsample ends with opset 9; Resize replaced it")
