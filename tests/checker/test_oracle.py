@@ -1,0 +1,14 @@
+"""The checker against exact rationals. VERIXPLAIN_ORACLE=2000 asks for that many networks."""
+
+import os
+
+import pytest
+
+from .oracle import violations
+
+COUNT = int(os.environ.get("VERIXPLAIN_ORACLE", "96"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_bound_contradicts_an_exact_rational(seed):
+    assert not list(violations("verixplain.checker", seed, COUNT // 4))

@@ -1,0 +1,1 @@
+"""Certificates: their format, their bytes, and how they are issued."""

@@ -1,0 +1,376 @@
+"""What a certificate claims, how each claim is proved, and the sentence that may then be said.
+
+Only the numbers and indices of a claim are read; every sentence is formed here.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from .container import Tensors
+from .passes import Bounder, Region
+from .pieces import State
+from .reasons import Reason, need
+from .rounding import Array, down, up
+
+
+@dataclass
+class Question:
+    """The specification: rows C f + d of the output, over B and its B_u."""
+
+    region: Region
+    matrix: Array
+    offset: Array
+    groups: int
+    semantics: tuple[str, ...]
+
+    def class_of(self) -> int | None:
+        """The class whose margins the rows are: f_j - f_c for every other j, and nothing else."""
+        count, classes = self.matrix.shape
+        against = np.flatnonzero((self.matrix == -1.0).all(axis=0))
+        if len(against) != 1 or self.offset.any():
+            return None
+        rest = np.delete(self.matrix, against[0], axis=1)
+        each = (rest.sum(axis=1) == 1).all() and (np.isin(rest, (0.0, 1.0))).all()
+        all_met = count >= classes - 1 and rest.any(axis=0).all()
+        return int(against[0]) if each and all_met and classes > 1 else None
+
+
+@dataclass
+class Facts:
+    """What has been proved in one semantics."""
+
+    rows: Array | None = None
+    """Upper bound of every row over B."""
+    upper: dict[int, float] = field(default_factory=dict)
+    """Group (-1: nothing frozen) -> upper bound of the largest row on B_u."""
+    lower: dict[int, float] = field(default_factory=dict)
+    """Group -> lower bound of the largest value of g on B_u."""
+
+    def upper_of(self, group: int) -> float:
+        return self.upper.get(group, np.inf)
+
+    def lower_of(self, group: int) -> float:
+        return self.lower.get(group, -np.inf)
+
+
+class Prover:
+    """Bounds on demand, each computed once; index 0 of a pair is `real`, 1 is `float32`."""
+
+    def __init__(self, question: Question, bounder: Bounder) -> None:
+        self.question, self.bounder = question, bounder
+        self._state: State | None = None
+        self._shared: tuple[Array, Array] | None = None
+
+    @property
+    def state(self) -> State:
+        if self._state is None:
+            self._state = self.bounder.region(self.question.region)
+        return self._state
+
+    def shared(self) -> tuple[Array, Array]:
+        """Upper bounds of every row on every B_u from one pass over B, (rows, sets)."""
+        if self._shared is None:
+            matrix, ids = self.question.matrix, np.arange(len(self.question.matrix))
+            free = self.question.region.free
+            pair = self.bounder.rows(self.state, matrix, 0 * ids, ids, free)
+            offset = self.question.offset[:, None]
+            self._shared = (up(pair[0] + offset), up(pair[1] + offset))
+        return self._shared
+
+    def groups(self, sets: Array, enough: Array) -> tuple[Array, Array]:
+        """Upper bounds of every row on the chosen sets, (rows, chosen).
+
+        A row whose shared bound is not enough is bounded again with the set's own intervals.
+        """
+        found = [bounds[:, sets].copy() for bounds in self.shared()]
+        weaker = found[1] if self.bounder.float32 else found[0]
+        rows, chosen = np.nonzero(~(weaker <= enough))
+        order = np.argsort(chosen, kind="stable")
+        rows, chosen = rows[order], chosen[order]
+        at_once = max(1, self.bounder.chunk // 4)
+        wanted = np.unique(chosen[sets[chosen] > 0])
+        for start in range(0, len(wanted), at_once):
+            these = wanted[start : start + at_once]
+            state = self.bounder.on_sets(self.state, self.question.region, sets[these])
+            mine = np.isin(chosen, these)
+            row, place = rows[mine], chosen[mine]
+            member = np.searchsorted(these, place)
+            pair = self.bounder.rows(state, self.question.matrix[row], member, row)
+            for bounds, fresh in zip(found, pair, strict=True):
+                fresh = up(fresh[:, 0] + self.question.offset[row])
+                bounds[row, place] = np.minimum(bounds[row, place], fresh)
+        return found[0], found[1]
+
+    def witnesses(self, points: Array, row: Array) -> tuple[Array, Array]:
+        """Lower bounds of one named row at each point."""
+        found = []
+        for start in range(0, len(points), self.bounder.chunk):
+            part = slice(start, start + self.bounder.chunk)
+            state = self.bounder.forward(points[part], points[part], points[part])
+            ids = np.arange(len(points[part]))
+            pair = self.bounder.rows(state, -self.question.matrix[row[part]], ids, row[part])
+            found.append([down(self.question.offset[row[part]] - side[:, 0]) for side in pair])
+        return tuple(np.concatenate([f[side] for f in found]) for side in (0, 1))
+
+
+class Claim(Protocol):
+    """One claim: read with every refusal before anything is proved."""
+
+    def prove(self, question: Question, prover: Prover, facts: dict[str, Facts]) -> dict: ...
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool: ...
+    def sentence(self, semantics: str, question: Question) -> str: ...
+
+
+@dataclass
+class _Numbers:
+    """Claimed numbers, one array for each semantics, and what was proved in each."""
+
+    claimed: dict[str, Array]
+    proved: dict[str, Array] = field(default_factory=dict)
+
+    def keep(self, question: Question, pair: tuple[Array, Array]) -> dict:
+        for semantics in question.semantics:
+            self.proved[semantics] = pair[("real", "float32").index(semantics)]
+        return {name: numbers.tolist() for name, numbers in self.proved.items()}
+
+
+@dataclass
+class Bound:
+    """Every row is at most its number, everywhere in B."""
+
+    upper: _Numbers
+
+    def prove(self, question: Question, prover: Prover, facts: dict[str, Facts]) -> dict:
+        real, float32 = prover.shared()
+        proved = self.upper.keep(question, (real[:, 0], float32[:, 0]))
+        for name in question.semantics:
+            if self.holds(name, question, facts[name]):
+                facts[name].rows = self.upper.claimed[name]
+        return proved
+
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
+        return bool((self.upper.proved[semantics] <= self.upper.claimed[semantics]).all())
+
+    def sentence(self, semantics: str, question: Question) -> str:
+        largest = float(self.upper.claimed[semantics].max())
+        return f"on the box every row is at most its claimed number (the largest: {largest!r})"
+
+
+@dataclass
+class GroupBounds:
+    """The largest row is at most a number on B_u, for many groups u."""
+
+    group: Array
+    upper: _Numbers
+
+    def prove(self, question: Question, prover: Prover, facts: dict[str, Facts]) -> dict:
+        enough = np.min([self.upper.claimed[name] for name in question.semantics], axis=0)
+        pair = prover.groups(self.group + 1, enough)
+        proved = self.upper.keep(question, (pair[0].max(axis=0), pair[1].max(axis=0)))
+        for name in question.semantics:
+            fine = self.upper.proved[name] <= self.upper.claimed[name]
+            for group, number in zip(self.group[fine], self.upper.claimed[name][fine], strict=True):
+                old = facts[name].upper_of(int(group))
+                facts[name].upper[int(group)] = min(old, float(number))
+        return proved
+
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
+        return bool((self.upper.proved[semantics] <= self.upper.claimed[semantics]).all())
+
+    def sentence(self, semantics: str, question: Question) -> str:
+        return (
+            f"on each of {len(self.group)} boxes B_u (inputs of group u as in the center) "
+            "the largest row is at most the number claimed for it"
+        )
+
+
+@dataclass
+class Witnesses:
+    """At a stored point of B_u one named row is at least a number."""
+
+    points: Array
+    group: Array
+    row: Array
+    lower: _Numbers
+
+    def prove(self, question: Question, prover: Prover, facts: dict[str, Facts]) -> dict:
+        proved = self.lower.keep(question, prover.witnesses(self.points, self.row))
+        for name in question.semantics:
+            fine = self.lower.proved[name] >= self.lower.claimed[name]
+            for group, number in zip(self.group[fine], self.lower.claimed[name][fine], strict=True):
+                old = facts[name].lower_of(int(group))
+                facts[name].lower[int(group)] = max(old, float(number))
+        return proved
+
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
+        return bool((self.lower.proved[semantics] >= self.lower.claimed[semantics]).all())
+
+    def sentence(self, semantics: str, question: Question) -> str:
+        return (
+            f"each of {len(self.row)} stored points lies in its box B_u, and the row named with it "
+            "is at least the number claimed for it"
+        )
+
+
+class _Derived:
+    """A claim that follows from numbers already proved; nothing is computed for it."""
+
+    def prove(self, question: Question, prover: Prover, facts: dict[str, Facts]) -> dict:
+        return {}
+
+
+@dataclass
+class Prediction(_Derived):
+    """The class is the only largest score, everywhere in B."""
+
+    label: int
+
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
+        by_rows = facts.rows is not None and bool((facts.rows < 0).all())
+        return question.class_of() == self.label and (by_rows or facts.upper_of(-1) < 0)
+
+    def sentence(self, semantics: str, question: Question) -> str:
+        return f"class {self.label} has the strictly largest score at every point of the box"
+
+
+@dataclass
+class Sufficient(_Derived):
+    """Freezing one group keeps the class the only largest score."""
+
+    label: int
+    group: int
+
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
+        return question.class_of() == self.label and facts.upper_of(self.group) < 0
+
+    def sentence(self, semantics: str, question: Question) -> str:
+        return (
+            f"the inputs of group {self.group} are sufficient: with them as in the center, class "
+            f"{self.label} has the strictly largest score wherever the others move in the box"
+        )
+
+
+@dataclass
+class Order(_Derived):
+    """Group u counts more than group v, for each pair (u, v)."""
+
+    pairs: Array
+
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
+        return all(facts.upper_of(u) < facts.lower_of(v) for u, v in self.pairs.tolist())
+
+    def sentence(self, semantics: str, question: Question) -> str:
+        some = ", ".join(f"{u} > {v}" for u, v in self.pairs[:10].tolist())
+        return (
+            f"{len(self.pairs)} pairs of groups are in order of importance (freezing the first "
+            f"lowers the largest row strictly further): {some}"
+            + (", ..." if len(self.pairs) > 10 else "")
+        )
+
+
+@dataclass
+class TopK(_Derived):
+    """Every group of the set counts more than every group outside it."""
+
+    members: Array
+
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
+        inside = set(self.members.tolist())
+        highest = max(facts.upper_of(u) for u in inside)
+        outside = [facts.lower_of(v) for v in range(question.groups) if v not in inside]
+        return highest < min(outside)
+
+    def sentence(self, semantics: str, question: Question) -> str:
+        return (
+            f"the {len(self.members)} most important of {question.groups} groups are exactly "
+            f"{sorted(self.members.tolist())}"
+        )
+
+
+class Reader:
+    """Reads the claims of a manifest; `fields` demands exactly the keys of a kind."""
+
+    def __init__(self, question: Question, tensors: Tensors) -> None:
+        self.question, self.tensors = question, tensors
+
+    def read(self, entry: Any) -> Claim:
+        need(isinstance(entry, dict), Reason.CLAIM, "a claim is not an object")
+        kind = entry.get("kind")
+        need(kind in KINDS, Reason.CLAIM_KIND, f"claims of kind {kind!r} are not known")
+        fields, read = KINDS[kind]
+        need(set(entry) == {"kind", *fields}, Reason.CLAIM, f"a {kind} claim has {sorted(fields)}")
+        return read(self, *(entry[name] for name in fields))
+
+    def numbers(self, entry: Any, length: int) -> _Numbers:
+        names = self.question.semantics
+        fits = isinstance(entry, dict) and set(entry) == set(names)
+        need(fits, Reason.CLAIM, f"numbers are claimed for {list(names)}, and for each")
+        return _Numbers({name: self.tensors.take(entry[name], "F64", (length,)) for name in names})
+
+    def group(self, entry: Any, least: int) -> Array:
+        return self.tensors.indices(entry, self.question.groups, least=least)
+
+    def integer(self, entry: Any, below: int) -> int:
+        need(type(entry) is int and 0 <= entry < below, Reason.CLAIM, f"{entry!r} is out of range")
+        return entry
+
+    def bound(self, upper: Any) -> Bound:
+        return Bound(self.numbers(upper, len(self.question.matrix)))
+
+    def group_bounds(self, group: Any, upper: Any) -> GroupBounds:
+        groups = self.group(group, -1)
+        need(len(groups) > 0, Reason.CLAIM, "no group is bounded")
+        return GroupBounds(groups, self.numbers(upper, len(groups)))
+
+    def witnesses(self, points: Any, group: Any, row: Any, lower: Any) -> Witnesses:
+        region, groups = self.question.region, self.group(group, -1)
+        count, n = len(groups), len(region.center)
+        need(count > 0, Reason.CLAIM, "no witness is given")
+        found = self.tensors.take(points, "U8 F32", (count, n))
+        if found.dtype == np.uint8:
+            need((found <= 2).all(), Reason.CLAIM, "a coded point has codes other than 0, 1, 2")
+            corners = np.stack([region.lower, region.center, region.upper])
+            found = np.take_along_axis(corners, found.astype(np.int64), axis=0)
+        inside = (region.lower <= found) & (found <= region.upper)
+        need(inside.all(), Reason.CLAIM, "a witness lies outside the box")
+        frozen = region.free.T[groups + 1] == 0
+        need((found == region.center)[frozen].all(), Reason.CLAIM, "a witness moves a frozen input")
+        as_float32 = found.astype(np.float32).astype(np.float64)
+        single = "float32" not in self.question.semantics or (as_float32 == found).all()
+        need(single, Reason.CLAIM, "a witness is not a float32 input")
+        rows = self.tensors.indices(row, len(self.question.matrix), count)
+        return Witnesses(found, groups, rows, self.numbers(lower, count))
+
+    def label(self, entry: Any) -> int:
+        return self.integer(entry, self.question.matrix.shape[1])
+
+    def prediction(self, label: Any) -> Prediction:
+        return Prediction(self.label(label))
+
+    def sufficient(self, label: Any, group: Any) -> Sufficient:
+        return Sufficient(self.label(label), self.integer(group, self.question.groups))
+
+    def order(self, pairs: Any) -> Order:
+        found = self.tensors.take(pairs, "I32", (None, 2))
+        fits = len(found) > 0 and ((found >= 0) & (found < self.question.groups)).all()
+        need(fits, Reason.CLAIM, "pairs of groups")
+        return Order(found)
+
+    def top_k(self, group: Any) -> TopK:
+        groups = self.group(group, 0)
+        fits = len(set(groups.tolist())) == len(groups) and 0 < len(groups) < self.question.groups
+        need(fits, Reason.CLAIM, "the set is empty, repeats a group, or holds all groups")
+        return TopK(groups)
+
+
+KINDS = {
+    "bound": (("upper",), Reader.bound),
+    "groups": (("group", "upper"), Reader.group_bounds),
+    "witness": (("points", "group", "row", "lower"), Reader.witnesses),
+    "prediction": (("label",), Reader.prediction),
+    "sufficient": (("label", "group"), Reader.sufficient),
+    "order": (("pairs",), Reader.order),
+    "top-k": (("group",), Reader.top_k),
+}
