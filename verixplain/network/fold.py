@@ -21,20 +21,20 @@ MOST_WORK = 2**34
 
 
 class Constants(dict[str, np.ndarray]):
-    """Constants by name, with the count of all their numbers, which is limited too."""
+    """Constants by name; `numbers` counts those that were evaluated here, which is limited too."""
 
     def __init__(self, found: dict[str, np.ndarray]) -> None:
         super().__init__(found)
-        self.numbers = sum(array.size for array in found.values())
+        self.numbers = 0
 
     def add(self, found: dict[str, np.ndarray]) -> None:
         """Keep more constants."""
         self.update(found)
         self.numbers += sum(array.size for array in found.values())
-        if self.numbers > 2 * MOST_NUMBERS:
+        if self.numbers > MOST_NUMBERS:
             raise TooLargeError(
-                f"the constants have {self.numbers:,} numbers together; "
-                f"at most {2 * MOST_NUMBERS:,} are supported"
+                f"constants up to here have {self.numbers:,} numbers together; "
+                f"at most {MOST_NUMBERS:,} are supported"
             )
 
 

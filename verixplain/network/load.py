@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx.inliner
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
 from onnx import TensorProto, helper, numpy_helper
 
 from verixplain.errors import (
@@ -60,6 +62,7 @@ def read(source: "str | Path | bytes | onnx.ModelProto") -> tuple[onnx.ModelProt
         model.ParseFromString(data)
     except Exception as error:  # protobuf's own classes differ between its versions
         raise ModelFormatError(f"not an ONNX file, or cut short ({error})") from error
+    _check_text(model)
     if not model.graph.node or not model.graph.output or not model.opset_import:
         raise ModelFormatError(
             "not an ONNX file, or cut short: it has no nodes, no output or no opset"
@@ -77,6 +80,19 @@ def read(source: "str | Path | bytes | onnx.ModelProto") -> tuple[onnx.ModelProt
         if tensor.data_location == TensorProto.EXTERNAL:
             digest.update(_inline(tensor, folder))
     return model, digest.hexdigest()
+
+
+def _check_text(message: Message) -> None:
+    """Refuse names that are not text: protobuf gives them as bytes where UTF-8 is damaged."""
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in [value] if isinstance(value, Message) else value:
+                _check_text(part)
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            parts = [value] if isinstance(value, (str, bytes)) else value
+            damaged = [part for part in parts if not isinstance(part, str)]
+            if damaged:
+                raise ModelFormatError(f"{field.name} {damaged[0]!r} is not text")
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -374,8 +390,12 @@ def _sorted(wanted: Mapping[str, Node], known: set[str]) -> tuple[Node, ...]:
                 if waits[user.name] == 0:
                     ready.append(user)
     if len(order) < len(wanted):
-        stuck = next(name for name in wanted if waits[name])
-        raise GraphError(f"the graph has a cycle through, or before, node {stuck!r}")
+        stuck = {v: n for n in wanted.values() if waits[n.name] for v in n.outputs if v}
+        node, seen = next(iter(stuck.values())), set()
+        while node.name not in seen:  # a stuck node waits for a stuck node: back into the cycle
+            seen.add(node.name)
+            node = next(stuck[value] for value in node.inputs if value in stuck)
+        raise GraphError(f"the graph has a cycle through node {node.name!r}")
     return tuple(order)
 
 

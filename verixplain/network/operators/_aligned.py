@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from verixplain.network.graph import Site
+from verixplain.network.graph import Site, limit
 
 
 def misaligned(site: Site, *numbers: int) -> str | None:
@@ -38,6 +38,8 @@ class WithConstants(nn.Module):
 
     def __init__(self, site: Site, function: Callable[..., Tensor], label: str = "") -> None:
         super().__init__()
+        shapes = [site.shape(k) for k in range(len(site.node.inputs))]
+        limit(np.broadcast_shapes(*shapes), "the result")
         self.function, self.label = function, label
         self.places = [site.is_constant(k) for k in range(len(site.node.inputs))]
         for k, constant in enumerate(self.places):

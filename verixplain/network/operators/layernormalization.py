@@ -1,9 +1,10 @@
 """LayerNormalization."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from verixplain.network.graph import Site
+from verixplain.network.graph import Site, require
 from verixplain.network.operators._aligned import float64
 from verixplain.network.operators._table import Operator, converts
 from verixplain.network.operators.pow import SQUARE, power
@@ -40,6 +41,12 @@ class LayerNormalization(Operator):
             torch.from_numpy(site.constant(k, what).copy()) if site.given(k) else None
             for k, what in ((1, "scale"), (2, "bias"))
         )
+        for k in (1, 2):
+            shape = site.shape(k) if site.given(k) else ()
+            require(
+                np.broadcast_shapes(shape, site.shape(0)) == site.shape(0),
+                f"input {k} of shape {shape} for an input of shape {site.shape(0)}",
+            )
         over, moments = site.shape(0)[axis:], any(site.node.outputs[1:])
         if moments or scale.shape != over or (bias is not None and bias.shape != over):
             return _Moments(tuple(range(axis, site.rank)), eps, scale, bias, moments)

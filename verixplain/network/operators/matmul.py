@@ -1,9 +1,10 @@
 """MatMul."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from verixplain.network.graph import Site
+from verixplain.network.graph import Site, limit
 from verixplain.network.operators._aligned import float64
 from verixplain.network.operators._constants import weight
 from verixplain.network.operators._moves import has_batch, loses_batch
@@ -45,6 +46,10 @@ def _matrix(array):
 @converts("MatMul", since=1)
 class MatMul(Operator):
     def build(self, site: Site) -> nn.Module:
+        left, right = site.shape(0), site.shape(1)
+        if min(len(left), len(right)) >= 2:
+            batch = np.broadcast_shapes(left[:-2], right[:-2])
+            limit((*batch, left[-2], right[-1]), "the product")
         if len(site.varying) == 2:
             return Apply(torch.matmul, "both vary")
         if not site.is_constant(1) or site.constant(1).ndim > 2:

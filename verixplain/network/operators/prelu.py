@@ -1,5 +1,6 @@
 """PRelu: a slope per channel, or of any shape that broadcasts to the input."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +28,7 @@ class PRelu(Operator):
     def build(self, site: Site) -> nn.Module:
         slope, shape = torch.from_numpy(site.constant(1, "slope").copy()), site.shape(0)
         require(
-            slope.ndim <= len(shape),
+            np.broadcast_shapes(slope.shape, shape) == shape,
             f"a slope of shape {tuple(slope.shape)} for an input of shape {shape}",
         )
         per_channel = len(shape) >= 2 and slope.shape[-(len(shape) - 1) :] == torch.Size(
