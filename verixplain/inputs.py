@@ -7,6 +7,8 @@ already, unless the caller says otherwise.
 
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -224,6 +226,31 @@ class InputFile:
         )
 
 
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of numbers in an .npz.
+
+    Raises:
+        InputError: no such file, or not one.
+    """
+    found = {}
+    with _reading(path), np.load(path, allow_pickle=False) as archive:
+        for key in archive.files:
+            if archive[key].dtype.kind in "fiub":
+                found[key] = archive[key]
+    return found
+
+
+def array(text: str) -> np.ndarray:
+    """The array that `PATH[:KEY]` names, whatever its shape.
+
+    Raises:
+        InputError: no such file or key, or not numbers.
+    """
+    found, _, _ = _arrays(Address.parse(text))
+    _check_numeric(found, text)
+    return found
+
+
 def _exists(path: str | Path) -> bool:
     """Whether there is such a file; a name no system can have is none."""
     try:
@@ -285,14 +312,8 @@ def _check_labels(
 def _arrays(address: Address) -> tuple[np.ndarray, str | None, np.ndarray | None]:
     """The array an address names in an .npy or .npz, its key, and the labels beside it."""
     path, name = address.path, str(address.path)
-    suffix = path.suffix.lower()
-    if not _exists(path):
-        raise InputError(f"no file {name!r}; an input is PATH[:KEY][#I | #I:J]")
-    if suffix not in (".npy", ".npz"):
-        kinds = ", ".join([".npy", ".npz", *PICTURES])
-        raise InputError(f"{name!r} is of no kind that can be read; there are: {kinds}")
-    try:
-        if suffix == ".npy":
+    with _reading(path):
+        if path.suffix.lower() == ".npy":
             if address.key is not None:
                 raise InputError(f"{name!r} is one array without keys; leave out :{address.key}")
             return np.load(path, mmap_mode="r", allow_pickle=False), None, None
@@ -300,6 +321,19 @@ def _arrays(address: Address) -> tuple[np.ndarray, str | None, np.ndarray | None
             key = _key(archive.files, address)
             labels = archive["labels"] if "labels" in archive.files and key != "labels" else None
             return archive[key], key, labels
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say in our words what numpy finds wrong with a file."""
+    name = str(path)
+    if not _exists(path):
+        raise InputError(f"no file {name!r}; an input is PATH[:KEY][#I | #I:J]")
+    if path.suffix.lower() not in (".npy", ".npz"):
+        kinds = ", ".join([".npy", ".npz", *PICTURES])
+        raise InputError(f"{name!r} is of no kind that can be read; there are: {kinds}")
+    try:
+        yield
     except (ValueError, EOFError, OSError, KeyError, MemoryError, zipfile.BadZipFile) as error:
         words = str(error) or type(error).__name__
         if "pickle" in words.lower() or "Python objects" in words:

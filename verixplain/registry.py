@@ -41,9 +41,10 @@ class Registry:
 
     def __iter__(self) -> Iterator[str]:
         """Every name, sorted, without importing a part."""
-        spec = find_spec(self.package)
+        root, *inner = self.package.split(".")
+        spec = find_spec(root)  # of an inner package it would import every package above it
         places = (spec.submodule_search_locations or []) if spec else []
-        files = {path.stem for place in places for path in Path(place).glob("*.py")}
+        files = {path.stem for place in places for path in Path(place, *inner).glob("*.py")}
         return iter(sorted(name.replace("_", "-") for name in files if not name.startswith("_")))
 
     def __getitem__(self, name: str) -> Any:

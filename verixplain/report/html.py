@@ -4,7 +4,7 @@ from dataclasses import astuple
 from html import escape
 
 from verixplain.explanation import Explanation
-from verixplain.report.view import HEADINGS, View, view
+from verixplain.report.view import View, view
 
 _CELL = "text-align:left;padding:.15em .8em .15em 0;vertical-align:top"
 
@@ -17,7 +17,7 @@ def explanation_table(explanation: Explanation, rows: int = 10) -> str:
 def render(found: View) -> str:
     """The page's table of a view."""
     facts = "".join(_line(fact, "th", "td") for fact in found.facts)
-    head = _line(astuple(HEADINGS), "th", "th")
+    head = _line(astuple(found.headings), "th", "th")
     body = "".join(_line(astuple(row), "td", "td") for row in found.rows)
     rest = f"<p>{found.left_out} more groups</p>" if found.left_out else ""
     return (

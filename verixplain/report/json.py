@@ -15,6 +15,7 @@ from verixplain.errors import NotFiniteError
 from verixplain.explanation import Explanation
 from verixplain.query import Box
 from verixplain.report.units import radii
+from verixplain.request import predicted_label
 
 SCHEMA = "explanation/1"
 SMALL = 64
@@ -147,13 +148,6 @@ def _prediction(explanation: Explanation) -> dict[str, Any]:
     names = explanation.query.network.card.labels
     name = names[label] if label is not None and label < len(names) else None
     return {"label": label, "name": name, "outputs": outputs.astype(np.float64)}
-
-
-def predicted_label(outputs: np.ndarray, kind: str) -> int | None:
-    """The class that wins, the first of several; None for a network that gives a value."""
-    if kind == "value" or len(outputs) < 2:
-        return None
-    return int(np.argmin(outputs) if kind == "scores-min" else np.argmax(outputs))
 
 
 def _box(box: Box, card: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from verixplain.explanation import Explanation, Order, Overlaps, TopK
 from verixplain.features import Groups
-from verixplain.report.json import predicted_label
 from verixplain.report.units import radii
+from verixplain.request import predicted_label
 
 DIGITS = 4
 
@@ -32,9 +32,6 @@ class Row:
     overlap: str
 
 
-HEADINGS = Row("rank", "group", "inputs", "score", "true importance in", "overlap, frozen, in")
-
-
 @dataclass(frozen=True)
 class View:
     """One explanation as the reader sees it.
@@ -42,12 +39,14 @@ class View:
     Args:
         title: what was explained.
         facts: pairs of a heading and a sentence.
+        headings: of the rows.
         rows: the groups that count most, best first.
         left_out: how many groups are not among the rows.
     """
 
     title: str
     facts: tuple[tuple[str, str], ...]
+    headings: Row
     rows: tuple[Row, ...]
     left_out: int
 
@@ -82,9 +81,18 @@ def view(explanation: Explanation, rows: int = 10) -> View:
     return View(
         title,
         tuple(facts),
+        _headings(explanation),
         tuple(_row(explanation, rank, int(number)) for rank, number in enumerate(ranked, start=1)),
         len(query.groups) - len(ranked),
     )
+
+
+def _headings(explanation: Explanation) -> Row:
+    places = explanation.query.groups.kind.partition(":")[0] in ("pixels", "grid")
+    group = "row,column" if places else "group"
+    if explanation.overlaps is None:
+        return Row("rank", group, "inputs", "score", "", "")
+    return Row("rank", group, "inputs", "score", "true importance", "overlap with it frozen")
 
 
 def ranking(explanation: Explanation) -> np.ndarray:

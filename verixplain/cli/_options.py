@@ -1,0 +1,96 @@
+"""Flags and arguments that several commands have, and what they become."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from verixplain.errors import SettingError
+
+if TYPE_CHECKING:
+    from verixplain.network import Network
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+MODEL = (
+    click.option("--output", metavar="NAME", help="Which output, where the model has several."),
+    click.option(
+        "--shape", metavar="N,N,...", help="The input's shape without the batch, if left open."
+    ),
+    click.option("--card", metavar="FILE", help="The model's card; default: MODEL.toml beside it."),
+    click.option("--layout", metavar="NAME", help="nchw, nhwc, hw, flat or vec."),
+    click.option("--scale", type=float, help="What raw numbers are multiplied with first."),
+    click.option("--mean", metavar="N,...", help="Subtracted after that; one, or one a channel."),
+    click.option("--std", metavar="N,...", help="Divided by after that; one, or one a channel."),
+    click.option(
+        "--range", type=float, nargs=2, metavar="LO HI", help="The data range, after --scale."
+    ),
+    click.option("--kind", metavar="NAME", help="Who wins: classes, scores-min, or value (none)."),
+)
+
+
+def model_options(command: Decorated) -> Decorated:
+    """Add the flags about the model: which part of it, and what its card says."""
+    for option in reversed(MODEL):
+        command = option(command)
+    return command
+
+
+def load_network(
+    model: str,
+    output: str | None,
+    shape: str | None,
+    card: str | None,
+    layout: str | None,
+    scale: float | None,
+    mean: str | None,
+    std: str | None,
+    kind: str | None,
+    **others: Any,
+) -> "Network":
+    """Load a model with the flags of `model_options`; a flag wins over the card."""
+    from verixplain.network import load
+
+    numbers = tuple(int(part) for part in split(shape, "--shape")) if shape else None
+    network = load(model, output=output, shape=numbers, card=card)
+    network.card = network.card.with_settings(
+        layout=layout,
+        scale=scale,
+        mean=split(mean, "--mean") if mean else None,
+        std=split(std, "--std") if std else None,
+        range=others["range"] or None,
+        kind=kind,
+    )
+    return network
+
+
+def split(text: str, flag: str) -> list[float]:
+    """Numbers with commas between.
+
+    Raises:
+        SettingError: something else.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingError(f"{flag} is {text!r}; give numbers with commas between") from None
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """`name=value` as a method's setting: a number, true, false, none, or a word.
+
+    Raises:
+        SettingError: there is no name or no value.
+    """
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise SettingError(f"--set is {text!r}; give name=value")
+    known = {"true": True, "false": False, "none": None}
+    if value.lower() in known:
+        return name.replace("-", "_"), known[value.lower()]
+    for kind in (int, float):
+        try:
+            return name.replace("-", "_"), kind(value)
+        except ValueError:
+            continue
+    return name.replace("-", "_"), value
