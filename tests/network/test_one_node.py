@@ -218,6 +218,9 @@ SERVED = {
     "max pool, same lower": one(
         "MaxPool", IMAGE, kernel_shape=[2, 2], strides=[1, 2], auto_pad="SAME_LOWER"
     ),
+    "max pool, same upper": one(
+        "MaxPool", IMAGE, kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER"
+    ),
     "max pool, dilated": one("MaxPool", IMAGE, kernel_shape=[2, 2], dilations=[2, 3]),
     "average pool": one("AveragePool", IMAGE, kernel_shape=[2, 3], strides=[1, 2]),
     "average pool 1d": one("AveragePool", (2, 8), kernel_shape=[3], pads=[1, 1]),
@@ -387,6 +390,7 @@ def test_a_node_that_mixes_samples_is_named_and_runs_one_by_one(name):
 
 
 REFUSED = {
+    "without any numbers": one("Slice", (3, 4), i(1), i(3), i(1), i(-1)),
     "varies": last("Conv", (2, 3, 3), w(1, 1, 5, 5)),
     "kernel_shape": one("Conv", IMAGE, w(1, 2, 3, 3), kernel_shape=[2, 2]),
     "in 3 groups": one("Conv", IMAGE, w(3, 1, 3, 3), group=3),
@@ -422,7 +426,21 @@ REFUSED = {
         coordinate_transformation_mode="tf_crop_and_resize",
     ),
     "rounded to float32": one("Resize", (1, 1, 10), "", f(1, 1, 1, 0.7)),
-    "at an opset": one("Resize", IMAGE, f(1, 1, 0.5, 0.5), opset=10),
+    "whole numbers only": one("Resize", IMAGE, f(1, 1, 0.5, 0.5), opset=10),
+    "resize by whole": one("Upsample", IMAGE, f(1, 1, 1.3, 1), opset=9),
+    "SAME together with dilations": one(
+        "AveragePool",
+        IMAGE,
+        kernel_shape=[2, 2],
+        dilations=[2, 2],
+        auto_pad="SAME_UPPER",
+        opset=19,
+    ),
+    "skips the end": one("MaxPool", (1, 8), kernel_shape=[1], strides=[4], auto_pad="SAME_UPPER"),
+    "do not reach": one("ConvTranspose", (2, 3), w(2, 1, 2), auto_pad="SAME_UPPER", strides=[3]),
+    "where rounding matters": one(
+        "MaxPool", IMAGE, kernel_shape=[2, 2], strides=[4, 4], ceil_mode=1, auto_pad="VALID"
+    ),
     "mode 'reflect'": one("Pad", PLANE, i(0, 0, 9, 0, 0, 0), mode="reflect"),
     "step": one("Slice", ROW, i(-9), i(-99), i(1), i(-1)),
     "outside a dimension": one("Gather", ROW, i(7), axis=1),

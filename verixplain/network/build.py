@@ -15,7 +15,7 @@ from verixplain.errors import (
     at_node,
 )
 from verixplain.network.fold import Constants, fold_constants
-from verixplain.network.graph import MOST_NUMBERS, Graph, Node, Site
+from verixplain.network.graph import MOST_NUMBERS, Graph, Node, Site, require
 from verixplain.network.operators import _table as operators
 from verixplain.network.primitives import Affine, Plan
 
@@ -106,9 +106,10 @@ def build(graph: Graph, dtype: type) -> tuple[Graph, Model]:
                 raise UnsupportedOperatorError(
                     f"cannot run on inputs of shape {[tuple(shapes[v]) for v in varying]}: {error}"
                 ) from error
+            results = (results,) if isinstance(results, Tensor) else results
+            require(all(result.numel() for result in results), "a result without any numbers")
         if after or node.operator in WEIGHT_OPERATORS:
             weighted.update(node.outputs)
-        results = (results,) if isinstance(results, Tensor) else results
         for value, result in zip(node.outputs, results, strict=False):
             if value:
                 shapes[value] = tuple(result.shape)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from verixplain.errors import ModelError
+from verixplain.errors import ModelError, ParityError
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,15 @@ def run(runtime, inputs: np.ndarray, dtype: type) -> np.ndarray:
 
 
 def compare(ours: np.ndarray, theirs: np.ndarray) -> Parity:
-    """The largest difference between two batches of outputs."""
+    """The largest difference between two batches of outputs.
+
+    Raises:
+        ParityError: they have not even the same shape.
+    """
     if ours.shape != theirs.shape:
-        return Parity(None, None, len(ours), f"shapes differ: {ours.shape}, {theirs.shape}")
+        raise ParityError(
+            f"{ours.shape[1:]} outputs for one input, but {theirs.shape[1:]} in ONNX Runtime"
+        )
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return Parity(None, None, len(ours), "an output is not finite")
     difference = float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max())

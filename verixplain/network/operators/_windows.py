@@ -50,12 +50,6 @@ class Windows:
             for i in range(self.counts[dimension])
         ]
 
-    def check_none_empty(self) -> None:
-        """Refuse a window that covers padding alone."""
-        for dimension, size in enumerate(self.sizes):
-            empty = [w for w in self.places(dimension) if not any(0 <= n < size for n in w)]
-            require(not empty, f"a window over padding alone: {self}")
-
 
 def pads(begin, end) -> list[int]:
     """Paddings per dimension in the order of `torch.nn.functional.pad`."""
@@ -86,15 +80,40 @@ def windows(site: Site, kernel: tuple[int, ...], ceil_mode: bool = False) -> Win
         room = size + b + e - span
         require(room >= 0, f"a window of {span} in a dimension of {size} padded by {b} and {e}")
         count = room // stride + 1
+        require(
+            not (ceil_mode and room % stride and site.attribute("auto_pad", "NOTSET") != "NOTSET"),
+            "auto_pad together with ceil_mode, where rounding matters",
+        )
         if ceil_mode and room % stride and count * stride < size + b:
             count += 1  # one more window, which starts inside the input or its left padding
         counts.append(count)
         beyond.append(max(0, (count - 1) * stride - room))
-    automatic = site.attribute("auto_pad", "NOTSET") != "NOTSET"
-    require(not (automatic and any(beyond)), "auto_pad together with ceil_mode")
     return Windows(
         tuple(sizes), tuple(kernel), strides, dilations, begin, end, tuple(beyond), tuple(counts)
     )
+
+
+def pool_windows(site: Site) -> Windows:
+    """The windows of a pool, none of them over padding alone.
+
+    Where a pool's own padding formula has no meaning (it asks for less than nothing) or leaves
+    out the dilation, the standard's text and runtimes disagree: refused.
+    """
+    found = windows(site, site.ints("kernel_shape") or (), bool(site.attribute("ceil_mode", 0)))
+    if site.attribute("auto_pad", "NOTSET").startswith("SAME"):
+        dilated = any(d > 1 for d in found.dilations)
+        require(not dilated, "auto_pad SAME together with dilations in a pool")
+        gaps = [
+            (count - 1) * stride + kernel < size
+            for count, stride, kernel, size in zip(
+                found.counts, found.strides, found.kernel, found.sizes, strict=True
+            )
+        ]
+        require(not any(gaps), "auto_pad SAME with a stride that skips the end of the input")
+    for dimension, size in enumerate(found.sizes):
+        empty = [w for w in found.places(dimension) if not any(0 <= n < size for n in w)]
+        require(not empty, f"a window over padding alone: {found}")
+    return found
 
 
 def padding(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from verixplain.network.graph import Site
 from verixplain.network.operators._moves import Map, Move
 from verixplain.network.operators._table import converts
-from verixplain.network.operators._windows import Windows, pads, windows
+from verixplain.network.operators._windows import Windows, pads, pool_windows
 
 _KINDS = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -38,9 +38,7 @@ class AveragePool(Move):
 
     def _windows(self, site: Site) -> tuple[Windows, bool]:
         """The windows, and whether padding counts when the sum is divided."""
-        found = windows(site, site.ints("kernel_shape") or (), bool(site.attribute("ceil_mode", 0)))
-        found.check_none_empty()
-        return found, bool(site.attribute("count_include_pad", 0))
+        return pool_windows(site), bool(site.attribute("count_include_pad", 0))
 
     def map(self, site: Site) -> tuple[Map, int]:
         found, whole = self._windows(site)

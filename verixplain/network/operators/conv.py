@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import nn
 
-from verixplain.network.graph import Site, require
+from verixplain.network.graph import Site, limit, require
 from verixplain.network.operators._aligned import float64
 from verixplain.network.operators._constants import weight
 from verixplain.network.operators._table import Apply, Operator, converts
@@ -26,7 +26,9 @@ def _windows(site: Site) -> Windows:
     )
     declared = site.ints("kernel_shape") or kernel[2:]
     require(declared == kernel[2:], f"kernel_shape {declared} but weights {kernel}")
-    return windows(site, kernel[2:])
+    found = windows(site, kernel[2:])
+    limit((kernel[0], *found.counts), "the result")
+    return found
 
 
 def _settings(site: Site, found: Windows) -> dict:

@@ -40,6 +40,10 @@ def _cut(
         wanted = wanted[2:]
     require(len(wanted) == rank, f"output_shape {wanted} for {rank} dimensions")
     totals = [full - n for full, n in zip(totals, wanted, strict=True)]
+    require(
+        min(totals) >= 0 or site.ints("output_shape") is not None,
+        f"auto_pad {mode!r} where the weights do not reach the wanted shape {wanted}",
+    )
     odd = any(total > 0 and total % 2 for total in totals)
     require(site.opset >= 11 or not odd, "an odd padding before opset 11, of unclear side")
     small = [n // 2 if n > 0 else 0 for n in totals]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from verixplain.network.graph import Site, require
 from verixplain.network.operators._table import Apply, Operator, converts
-from verixplain.network.operators._windows import Windows, windows
+from verixplain.network.operators._windows import Windows, pool_windows
 from verixplain.network.operators.relu import RELU
 from verixplain.network.primitives import MaxPool as Pool
 from verixplain.network.primitives import Plan, Rearrange, Sum
@@ -18,9 +18,7 @@ _KINDS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 def _windows(site: Site) -> Windows:
     require(not any(site.node.outputs[1:]), "the output Indices is not supported")
-    found = windows(site, site.ints("kernel_shape") or (), bool(site.attribute("ceil_mode", 0)))
-    found.check_none_empty()
-    return found
+    return pool_windows(site)
 
 
 @converts("MaxPool", since=1)

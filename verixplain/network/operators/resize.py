@@ -67,8 +67,10 @@ class Resize(Move):
 
     def map(self, site: Site) -> tuple[Map, int]:
         scales = site.constant(1, "scales")
-        shrinks = site.attribute("mode", "nearest") == "nearest" and bool((scales < 1).any())
-        require(not shrinks, "nearest that shrinks, at an opset that does not say how to round")
+        require(
+            bool((scales == scales.round()).all()),
+            f"scales {scales.tolist()}; this opset says how to resize by whole numbers only",
+        )
         return resampled(site, rows(site, 1, "asymmetric", "floor"))
 
 

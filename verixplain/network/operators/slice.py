@@ -43,12 +43,13 @@ def _map(
 
     def cut(x: Tensor) -> Tensor:
         for axis, taken in places.items():
-            if taken.step > 0 or not taken:
+            if taken.step > 0:  # torch has no negative steps
                 stop = max(taken.start, taken.stop)
-                index = [slice(None)] * axis + [slice(taken.start, stop, abs(taken.step))]
-                x = x[tuple(index)]
+                x = x[(slice(None),) * axis + (slice(taken.start, stop, taken.step),)]
             else:
-                x = x.index_select(axis, torch.tensor(list(taken), device=x.device))
+                x = x.index_select(
+                    axis, torch.tensor(list(taken), dtype=torch.int64, device=x.device)
+                )
         return x
 
     return cut, 0

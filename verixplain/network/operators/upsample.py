@@ -21,6 +21,10 @@ class Upsample(Move):
             found is not None and len(found) == site.rank and min(found) >= 1,
             f"scales {found} of a tensor with {site.rank} dimensions; all must be at least 1",
         )
+        require(
+            all(scale == int(scale) for scale in found),
+            f"scales {found}; this opset says how to resize by whole numbers only",
+        )
         rows = {}
         for axis, scale in enumerate(found):
             size, exact = site.shape(0)[axis], Fraction(scale)
