@@ -7,6 +7,7 @@ from networks import loaded, model
 from onnx import helper
 
 from verixplain.errors import UnsupportedOperatorError
+from verixplain.network.primitives import ScaleShift
 
 node = helper.make_node
 RNG = np.random.default_rng(0)
@@ -106,6 +107,12 @@ def test_extremes_of_inputs_and_constants(operator):
     agrees(one(operator))
     agrees(one(operator, np.float32(0.3)))
     agrees(one(operator, RNG.normal(size=(2, 1)).astype("f4"), np.float32(0.1)))
+    wider = one(operator, RNG.normal(size=(4, 3)).astype("f4"), shape=("batch", 1, 3))
+    agrees(wider)
+    for step in wider.plan.steps:  # the linear part alone has the shape of the whole
+        if isinstance(step.kind, ScaleShift):
+            x = torch.zeros(2, *wider.plan.shapes[step.inputs[0]], dtype=torch.float64)
+            assert step.kind.linear(x).shape == step.kind(x).shape
     nodes = [node("Tanh", ["x"], ["t"]), node(operator, ["x", "t", "c"], ["y"])]
     agrees(loaded(model(nodes, {"c": np.float32(-0.2)})))
 

@@ -13,6 +13,7 @@ def _weights(site: Site) -> tuple[torch.Tensor, torch.Tensor | None]:
     require(site.rank == 2, f"the first input has {site.rank} dimensions, Gemm takes 2")
     require(not site.attribute("transA", 0), "transA on an input that varies mixes the batch")
     weight = torch.from_numpy(site.constant(1, "B").copy())
+    require(weight.ndim == 2, f"a weight of shape {tuple(weight.shape)}")
     weight = weight if site.attribute("transB", 0) else weight.T.contiguous()
     alpha, beta = float(site.attribute("alpha", 1.0)), float(site.attribute("beta", 1.0))
     bias = None

@@ -35,7 +35,7 @@ class Extreme(Operator):
             function = np.maximum if self.sign > 0 else np.minimum
             constant = float64(reduce(function, fixed))
             difference = plan.add(RELU, self._signed(plan, best, -constant))
-            scale = None if self.sign > 0 else float64(-1.0)
+            scale = None if self.sign > 0 else -torch.ones_like(constant)
             best = plan.add(ScaleShift(scale=scale, shift=constant), difference)
         return best
 
@@ -43,7 +43,7 @@ class Extreme(Operator):
         """`sign * (x + shift)`."""
         if self.sign > 0:
             return plan.add(ScaleShift(shift=shift), x)
-        return plan.add(ScaleShift(scale=float64(-1.0), shift=-shift), x)
+        return plan.add(ScaleShift(scale=-torch.ones_like(shift), shift=-shift), x)
 
     def _add(self, plan: Plan, x: str, difference: str) -> str:
         """`x + relu(difference)`, or `x - relu(-difference)`."""
