@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from verixplain.bounds import _lirpa
-from verixplain.bounds.enclosure import UNIT, UNIT64, Enclosure, Known, enclose
+from verixplain.bounds.enclosure import UNIT64, Interval, enclose, rows_of
 from verixplain.errors import BoundFailedError, OutOfMemoryError, SettingError
 from verixplain.network import Network
 from verixplain.query import Target
@@ -48,15 +48,17 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Found:
-    """What a method computed, before any allowance.
+    """What a method computed: rigorous bounds.
 
     Args:
         lower, upper: (batch, rows) of `coefficients . output`, without offsets.
-        values: computed bounds of the values that relaxations used, (batch, *shape) each.
+        allowance: (batch, rows), the part of the upper bound that stands for rounding.
+        values: rigorous bounds of the values that relaxations used, (batch, *shape) each.
     """
 
     lower: Tensor
     upper: Tensor
+    allowance: Tensor
     values: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
@@ -84,7 +86,7 @@ class Engine:
     Attributes:
         exact: the plan in float64 on the device: enclosures and allowances come from it.
         plan: the plan in the working precision.
-        unit: unit roundoff of the working precision.
+        widen: False leaves the rounding allowances out, for tests that show why they are there.
     """
 
     def __init__(self, network: Network, dtype: torch.dtype, device: str) -> None:
@@ -93,7 +95,7 @@ class Engine:
         self.network, self.dtype, self.device = network, dtype, device
         self.exact = network.plan.to(torch.float64, device)
         self.plan = self.exact if dtype is torch.float64 else network.plan.to(dtype, device)
-        self.unit = UNIT[dtype]
+        self.widen = True
         self._graph: _lirpa.Graph | None = None
 
     @classmethod
@@ -111,7 +113,7 @@ class Engine:
     def graph(self) -> _lirpa.Graph:
         """The plan as auto_LiRPA's graph."""
         if self._graph is None:
-            self._graph = _lirpa.Graph(self.plan, self.dtype, self.device)
+            self._graph = _lirpa.Graph(self.plan, self.exact, self.dtype, self.device)
         return self._graph
 
     def tensor(self, values: np.ndarray) -> Tensor:
@@ -134,14 +136,14 @@ class Engine:
             return int(torch.cuda.mem_get_info(self.device)[0] * 0.5)
         return int(psutil.virtual_memory().available * 0.25)
 
-    def bytes_per_box(self, enclosure: Enclosure, rows: int) -> int:
+    def bytes_per_box(self, values: Mapping[str, Interval], rows: int) -> int:
         """About what CROWN needs for one box: the largest layer's rows, times what they act on."""
-        itemsize, largest, seen = self.dtype.itemsize, 0, [enclosure.inputs]
+        itemsize, largest, seen = self.dtype.itemsize, 0, [values[self.plan.input].lower[0].numel()]
         relaxed = set(self.plan.relaxed_inputs())
         for step in self.plan.steps:
-            known = enclosure.values[step.name]
+            known = values[step.name]
             if step.name in relaxed:
-                open_ = int(((known.lower < 0) & (known.upper > 0)).sum())
+                open_ = int(((known.lower < 0) & (known.upper > 0)).any(0).sum())
                 largest = max(largest, open_ * max(seen))
             seen.append(known.lower[0].numel())
         return max(largest, rows * max(seen)) * itemsize * 6 + sum(seen) * itemsize * 16
@@ -241,7 +243,7 @@ def bound(
 
 def _batch_size(engine: Engine, low: Tensor, high: Tensor, rows: int) -> int:
     """How many boxes fit in memory at once."""
-    hull = enclose(engine.exact, low.amin(0, keepdim=True), high.amax(0, keepdim=True), engine.unit)
+    hull = enclose(engine.exact, low.amin(0, keepdim=True), high.amax(0, keepdim=True))
     each = engine.bytes_per_box(hull, rows)
     return max(1, min(len(low), 256, engine.memory() // each))
 
@@ -254,49 +256,23 @@ def _bound(
     matrix: np.ndarray,
     offsets: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One batch: run the method, then widen by what its own intermediate bounds allow for."""
-    low, high = engine.outward(lower, upper)
+    """One batch: run the method and add the offsets, rounded outward."""
     rows = torch.as_tensor(matrix, dtype=engine.dtype, device=engine.device)
-    found = method.run(engine, low, high, rows)
-    allowance = allowance_of(engine, low, high, found, matrix, offsets).error
+    if not bool((rows.double() == engine.tensor(matrix)).all()):
+        raise SettingError("the target's rows are not exact in float32; use --dtype float64")
+    found = method.run(engine, *engine.outward(lower, upper), rows)
     shift = engine.tensor(offsets)
-    # The last addition is rounded too: one step further outward.
-    below = found.lower.double() + shift - allowance
-    above = found.upper.double() + shift + allowance
-    below = torch.nextafter(below, torch.full_like(below, -torch.inf))
-    above = torch.nextafter(above, torch.full_like(above, torch.inf))
+    below, above = found.lower.double() + shift, found.upper.double() + shift
+    if offsets.any():
+        below = torch.nextafter(below, torch.full_like(below, -torch.inf))
+        above = torch.nextafter(above, torch.full_like(above, torch.inf))
     if not (torch.isfinite(below).all() and torch.isfinite(above).all()):
         raise BoundFailedError(
             f"{type(method).__name__} gave NaN or infinity on {engine.network.name!r}; "
             "another bound method or a smaller box may work"
         )
-    numbers = (below, above, allowance.expand(len(below), -1))
+    numbers = (below, above, found.allowance.double())
     return tuple(one.cpu().numpy() for one in numbers)  # type: ignore[return-value]
-
-
-def allowance_of(
-    engine: Engine,
-    lower: Tensor,
-    upper: Tensor,
-    found: Found,
-    matrix: np.ndarray,
-    offsets: np.ndarray,
-) -> Known:
-    """What rounding can have done to `found`, from the hull of the batch.
-
-    Every box lies in the hull, and the true values over it lie in the hull of the intermediate
-    bounds that were used; so magnitudes, and with them the allowance, hold for the whole batch.
-    """
-    hull = lower.double().amin(0, keepdim=True), upper.double().amax(0, keepdim=True)
-    known = {
-        name: (low.double().amin(0, keepdim=True), high.double().amax(0, keepdim=True))
-        for name, (low, high) in found.values.items()
-    }
-    for name, sides in known.items():
-        if not all(bool(torch.isfinite(side).all()) for side in sides):
-            raise BoundFailedError(f"the bounds of value {name!r} are NaN or infinite")
-    enclosure = enclose(engine.exact, *hull, engine.unit, known)
-    return enclosure.rows(engine.tensor(matrix), engine.tensor(offsets))
 
 
 @torch.no_grad()
@@ -309,13 +285,11 @@ def lower_at(
     """
     engine = Engine.of(network, "float64", device)
     matrix, offsets = target.matrix(network.outputs)
-    places = engine.tensor(points)
-    found = []
-    for part in places.split(64):
-        enclosure = enclose(engine.exact, part, part, UNIT64)
-        known = enclosure.rows(engine.tensor(matrix), engine.tensor(offsets))
-        found.append(known.lower.cpu().numpy())
-    return np.concatenate(found)
+    parts = []
+    for part in engine.tensor(points).split(64):
+        output = enclose(engine.exact, part, part)[engine.exact.output]
+        parts.append(rows_of(output, engine.tensor(matrix), engine.tensor(offsets)).lower)
+    return torch.cat(parts).cpu().numpy()
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ import importlib
 import io
 import os
 import sys
+import traceback
 import types
 import warnings
 from collections import OrderedDict
@@ -24,8 +25,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from verixplain.bounds.relaxation import lines
-from verixplain.errors import MissingDependencyError, UnsupportedBoundError
+from verixplain.bounds.enclosure import (
+    UNIT,
+    Interval,
+    disturbance,
+    extremes,
+    input_disturbance,
+    through,
+)
+from verixplain.bounds.relaxation import lines, pool_lines
+from verixplain.errors import (
+    BoundFailedError,
+    MissingDependencyError,
+    UnsupportedBoundError,
+    VerixplainError,
+)
 from verixplain.network.primitives import (
     Affine,
     Conv,
@@ -34,6 +48,7 @@ from verixplain.network.primitives import (
     MaxPool,
     Plan,
     Product,
+    Rearrange,
     Sum,
     Univariate,
 )
@@ -207,20 +222,14 @@ def _native(kind: Any, shape: tuple[int, ...]) -> tuple[str, dict[str, Any], lis
         if attributes["group"] == 1 and set(attributes["dilations"]) == {1}:
             weights = [kind.weight] if kind.bias is None else [kind.weight, kind.bias]
             return "onnx::Conv", attributes, weights
-    if isinstance(kind, Sum) and kind.signs in ((1, 1), (1, -1)):
+    # It takes every Add for one of feature maps, whose rows it keeps as patches.
+    if isinstance(kind, Sum) and kind.signs in ((1, 1), (1, -1)) and len(shape) == 3:
         return ("onnx::Add" if kind.signs[1] > 0 else "onnx::Sub"), {}, []
     if isinstance(kind, Univariate) and kind.native is not None:
         return f"onnx::{kind.native}", dict(kind.parameters), []
-    if isinstance(kind, MaxPool) and len(kind.kernel) == 2:
-        attributes = {
-            "kernel_shape": list(kind.kernel),
-            "strides": list(kind.kernel),
-            "pads": [0, 0, 0, 0],
-            "dilations": [1, 1],
-            "ceil_mode": 0,
-        }
-        return "onnx::MaxPool", attributes, []
-    for ours in (Affine, Univariate, Product, MatrixProduct):
+    if isinstance(kind, Rearrange) and kind.terms == 0:
+        return "verixplain::Move", {"kind": kind}, []
+    for ours in (Affine, Univariate, MaxPool, Product, MatrixProduct):
         if isinstance(kind, ours):
             return f"verixplain::{ours.__name__}", {"kind": kind}, []
     raise UnsupportedBoundError(f"no bounds for {type(kind).__name__} of shape {shape}")
@@ -250,14 +259,16 @@ def _own_operators() -> dict[str, type]:
             if rows is None or torch.is_tensor(rows):
                 return rows
             if isinstance(rows, found.patches.Patches):
-                batch = rows.output_shape[0]
-                return rows.to_matrix((batch, *self.output_shape[1:]))
-            if hasattr(rows, "index"):  # one-hot rows
+                batch, shape = rows.output_shape[0], self.output_shape[1:]
+                dense = rows.to_matrix((batch, *shape))
+                return dense.reshape(batch, -1, *shape).transpose(0, 1)
+            if hasattr(rows, "coeffs"):  # one-hot rows
                 count, batch = rows.shape[0], rows.shape[1]
                 dense = torch.zeros(
                     count, batch, int(np.prod(self.output_shape[1:])), device=self.device
                 )
-                dense[torch.arange(count), :, rows.index] = 1.0
+                index = rows.index.reshape(count, -1).expand(count, batch)
+                dense.scatter_(2, index[..., None], 1.0)
                 return dense.reshape(count, batch, *self.output_shape[1:])
             count, batch = rows.shape[0], rows.shape[1]  # the identity
             eye = torch.eye(count, device=self.device)
@@ -311,13 +322,14 @@ def _own_operators() -> dict[str, type]:
             bias = 0 if offset is None else (rows * offset).flatten(2).sum(-1)
             return self._pull_back(self.kind.linear, rows, x), bias
 
+    class BoundOurMove(BoundOurAffine):
+        """Numbers only change places: bounds of the input are bounds of the output."""
+
     class BoundOurUnivariate(Ours):
         def forward(self, x):
             return self.kind.function(x)
 
         def interval_propagate(self, *v):
-            from verixplain.bounds.enclosure import extremes
-
             low, high = v[0]
             return extremes(self.kind, torch.zeros_like(low), low, high)
 
@@ -329,6 +341,19 @@ def _own_operators() -> dict[str, type]:
             slopes = above * found.upper_slope + below * found.lower_slope
             bias = above * found.upper_offset + below * found.lower_offset
             return [slopes], bias.flatten(2).sum(-1)
+
+    class BoundOurMaxPool(Ours):
+        def interval_propagate(self, *v):
+            return self.kind(v[0][0]), self.kind(v[0][1])
+
+        def _back(self, rows, x, sign):
+            found = pool_lines(self.kind, x[0].lower, x[0].upper)
+            above, below = rows.clamp(min=0), rows.clamp(max=0)
+            if sign < 0:
+                above, below = below, above
+            slopes = above[..., None] * found.upper_slope + below[..., None] * found.lower_slope
+            bias = (above * found.upper_offset).flatten(2).sum(-1)
+            return [self.kind.joined(slopes)], bias
 
     class BoundOurProduct(Ours):
         def interval_propagate(self, *v):
@@ -359,22 +384,121 @@ def _own_operators() -> dict[str, type]:
 
     return {
         "verixplain::Affine": BoundOurAffine,
+        "verixplain::Move": BoundOurMove,
         "verixplain::Univariate": BoundOurUnivariate,
+        "verixplain::MaxPool": BoundOurMaxPool,
         "verixplain::Product": BoundOurProduct,
         "verixplain::MatrixProduct": BoundOurProduct,
     }
 
 
+class _Rounding:
+    """What rounding can do at every step of one call, from intervals as they become known.
+
+    Args:
+        exact: the plan in float64.
+        box: of the batch, float64.
+        unit: unit roundoff of the call's precision.
+        look: name of a relaxed step's input -> the interval in use for it, or None before it is
+            known. It is rigorous, because every bound was widened as it was made.
+    """
+
+    def __init__(self, exact: Plan, box: Interval, unit: float, look: Any) -> None:
+        self.exact, self.unit, self.look = exact, unit, look
+        self.steps = {step.name: step for step in exact.steps}
+        self._known: dict[str, Interval] = {exact.input: box}
+        self._sizes: dict[str, Tensor] = {}
+
+    def interval(self, name: str) -> Interval:
+        """The tightest interval known by now for a value."""
+        if name in self._known:
+            return self._known[name]
+        used = self.look(name)
+        if used is not None:  # this one even if another were tighter: lines were made from it
+            self._known[name] = used
+            return used
+        step = self.steps[name]
+        return through(step, [self.interval(part) for part in step.inputs])
+
+    def size(self, name: str, dtype: torch.dtype) -> Tensor:
+        """D of the step that makes `name`, in the call's precision, rounded up."""
+        if name not in self._sizes:
+            count = len(self.steps)
+            if name == self.exact.input:
+                size = input_disturbance(self._known[name], count, self.unit)
+            else:
+                step = self.steps[name]
+                parts = [self.interval(part) for part in step.inputs]
+                size = disturbance(step, parts, self.interval(name), count, self.unit)
+            rounded = size.to(dtype)
+            self._sizes[name] = torch.nextafter(rounded, torch.full_like(rounded, torch.inf))
+        return self._sizes[name]
+
+
+def _weigh(node: Any, rows: Any, size: Tensor) -> Any:
+    """`|rows| . size`, whatever form auto_LiRPA keeps its rows in: (rows, batch) or patches."""
+    if rows is None:
+        return 0
+    if torch.is_tensor(rows):
+        if not bool(torch.isfinite(rows).all()):
+            raise BoundFailedError(f"coefficients at {node.name!r} are NaN or infinite")
+        return (rows.abs() * size).flatten(2).sum(-1)
+    if isinstance(rows, library().patches.Patches):
+        if rows.identity == 1:
+            if rows.unstable_idx is not None:
+                channel, row, column = rows.unstable_idx
+                return size[:, channel, row, column].expand(rows.shape[1], -1).t()
+            return size.expand(rows.shape[1], *size.shape[1:]).permute(1, 0, 2, 3)
+        batch = rows.patches.shape[1]
+        return node.get_bias(
+            rows.create_similar(rows.patches.abs()), size.expand(batch, *size.shape[1:])
+        )
+    count, batch = rows.shape[0], rows.shape[1]
+    flat = size.flatten(1).expand(batch, -1).t()
+    if not hasattr(rows, "coeffs"):  # the identity
+        return flat
+    if rows.index.ndim == 1:
+        return flat[rows.index]
+    return flat.gather(0, rows.index.reshape(count, batch))
+
+
+@contextlib.contextmanager
+def _its_errors(method: str) -> Iterator[None]:
+    """Say what failed inside the library, in a class of ours; memory errors pass."""
+    try:
+        yield
+    except (VerixplainError, MemoryError):
+        raise
+    except (AssertionError, ArithmeticError, AttributeError, LookupError) as error:
+        raise _refused(method, error) from error
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise _refused(method, error) from error
+
+
+def _refused(method: str, error: Exception) -> UnsupportedBoundError:
+    lines = traceback.extract_tb(error.__traceback__)
+    return UnsupportedBoundError(
+        f"{method}: auto_LiRPA cannot bound this network ({type(error).__name__} in "
+        f"{lines[-1].name}: {str(error)[:200] or 'no message'}); try --bound interval or crown-ibp"
+    )
+
+
 class Graph:
     """A plan as auto_LiRPA's bound graph, in one precision on one device.
 
+    Every bound it computes, intermediate ones included, is widened by its rounding as it is made.
+
     Args:
         plan: affine maps already in `dtype` on `device`.
+        exact: the same in float64.
         dtype, device: of everything.
     """
 
-    def __init__(self, plan: Plan, dtype: torch.dtype, device: str) -> None:
+    def __init__(self, plan: Plan, exact: Plan, dtype: torch.dtype, device: str) -> None:
         found = library()
+        self.exact = exact
+        self._rounding: _Rounding | None = None
+        self._spent: Any = 0
         self.plan, self.dtype, self.device = plan, dtype, device
         example = torch.zeros((1, *plan.shapes[plan.input]), dtype=dtype, device=device)
         real, carrier = found.general.parse_module, _Carrier(plan).eval()
@@ -394,7 +518,50 @@ class Graph:
                 )
             finally:
                 found.general.parse_module = real
+        # No backward pass (over a dense identity) for values that only change places.
+        self.module.ibp_intermediate.append(_own_operators()["verixplain::Move"])
         self.activations = plan.relaxed_inputs()
+        for step in plan.steps:
+            self._widen(self.module[step.name], step.inputs)
+        passes = self.module.backward_general
+
+        def one_pass(*values, **settings):
+            self._spent = 0
+            return passes(*values, **settings)
+
+        self.module.backward_general = one_pass
+
+    def _widen(self, node: Any, inputs: tuple[str, ...]) -> None:
+        """Make one node subtract and add its rounding wherever it takes part in a bound."""
+        back, forth = node.bound_backward, node.interval_propagate
+
+        def bound_backward(last_lower, last_upper, *x, **settings):
+            pairs, low, high = back(last_lower, last_upper, *x, **settings)
+            if self._rounding is None:
+                return pairs, low, high
+            spent = [
+                _weigh(node, rows, self._rounding.size(node.name, self.dtype))
+                for rows in (last_lower, last_upper)
+            ]
+            for number, name in enumerate(inputs):
+                if name == self.plan.input:
+                    size = self._rounding.size(name, self.dtype)
+                    for side in (0, 1):
+                        spent[side] = spent[side] + _weigh(node, pairs[number][side], size)
+            if last_upper is not None:
+                self._spent = self._spent + (
+                    spent[1].detach() if torch.is_tensor(spent[1]) else spent[1]
+                )
+            return pairs, low - spent[0], high + spent[1]
+
+        def interval_propagate(*values, **settings):
+            low, high = forth(*values, **settings)[:2]
+            if self._rounding is None or settings:  # with rows merged in: a bound nobody uses
+                return low, high
+            size = self._rounding.size(node.name, self.dtype)
+            return low - size, high + size
+
+        node.bound_backward, node.interval_propagate = bound_backward, interval_propagate
 
     def bounds(
         self,
@@ -405,8 +572,9 @@ class Graph:
         reference: Mapping[str, tuple[Tensor, Tensor]],
         settings: Mapping[str, Any],
         rows_at_once: int | None = None,
-    ) -> tuple[Tensor, Tensor, dict[str, tuple[Tensor, Tensor]]]:
-        """Bounds of `rows . output` over a batch of boxes, as auto_LiRPA computes them.
+        widen: bool = True,
+    ) -> tuple[Tensor, Tensor, Tensor, dict[str, tuple[Tensor, Tensor]]]:
+        """Rigorous bounds of `rows . output` over a batch of boxes, computed by auto_LiRPA.
 
         Args:
             method: key of `METHODS`.
@@ -415,10 +583,11 @@ class Graph:
             reference: valid bounds of intermediate values; the tighter of both is used.
             settings: of the optimisation of slopes.
             rows_at_once: how many backward rows of a layer are carried together; all by default.
+            widen: False leaves the allowances out, for tests that show why they are there.
 
         Returns:
-            Lower and upper bounds (batch, rows) without any allowance, and what was found for
-            the inputs of every relaxed step.
+            Lower and upper bounds (batch, rows); the allowance in each upper one; and the bounds
+            that relaxations were made from.
         """
         found = library()
         center = (lower + upper) / 2
@@ -436,7 +605,11 @@ class Graph:
             # 0.3's sparse slopes assert on convolutions; dense ones are the same numbers.
             relu.use_sparse_spec_alpha = relu.use_sparse_features_alpha = sparse
         gradients = torch.enable_grad() if method == "alpha-crown" else torch.no_grad()
-        with undisturbed(self.dtype), gradients:
+        box = Interval(lower.double(), upper.double())
+        look = held if method == "alpha-crown" else None
+        if widen:
+            self._rounding = _Rounding(self.exact, box, UNIT[self.dtype], self._look(look))
+        with undisturbed(self.dtype), gradients, _its_errors(method):
             low, high = self.module.compute_bounds(
                 x=(found.general.BoundedTensor(center, perturbation),),
                 C=rows,
@@ -448,9 +621,33 @@ class Graph:
             node = self.module[name]
             if torch.is_tensor(getattr(node, "lower", None)):
                 values[name] = (node.lower.detach(), node.upper.detach())
-        result = low.detach(), high.detach(), values
+        spent = torch.as_tensor(self._spent, dtype=self.dtype, device=self.device)
+        spent = spent.reshape(rows.shape[1], batch).t() if spent.ndim else spent.expand(low.shape)
+        result = low.detach(), high.detach(), spent, values
+        self._rounding = None
         self._forget()
         return result
+
+    def _look(self, held: Mapping[str, Any] | None) -> Any:
+        """How the interval in use for a relaxed input is found.
+
+        While slopes are optimised intervals move, but never out of `held`, with which they are
+        cut: so that is what counts. Otherwise it is what stands on the node by now.
+        """
+        names = set(self.activations)
+
+        def look(name: str) -> Interval | None:
+            if name not in names:
+                return None
+            if held is not None:
+                sides = held.get(name)
+            else:
+                node = self.module[name]
+                low, high = getattr(node, "lower", None), getattr(node, "upper", None)
+                sides = (low, high) if torch.is_tensor(low) and torch.is_tensor(high) else None
+            return None if sides is None else Interval(sides[0].double(), sides[1].double())
+
+        return look
 
     def _forget(self) -> None:
         """Let go of the tensors that a call leaves on the graph."""

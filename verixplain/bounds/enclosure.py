@@ -1,33 +1,28 @@
-"""What is rigorously known of every value over a box, and how far rounding can carry a bound.
+"""Intervals that rigorously hold every value over a box, and what rounding can do at every step.
 
-One forward pass, always in float64, gives for every value of the plan an interval that contains
-its exact real range, and an *error*: a number no computation over the same plan can be off by.
+**Intervals.** One forward pass in float64, each step widened by its own rounding, so the exact
+real value of every neuron lies inside, whatever the order of the sums. At a point it is a
+rigorous evaluation of the network: what a witness is worth.
 
-The error covers, in units of the value, everything that a bound method or a plain evaluation
-does in the working precision `unit` (its unit roundoff), whatever the order of its sums:
+**Disturbances.** A backward pass carries rows L of coefficients, which are taken as exact numbers
+once they are computed. What is lost at a step is then
 
-* **Affine maps.** A backward row L becomes fl(L A); the exact row differs by at most
-  gamma_n |L| |A|, so what the row says of the layer below is off by gamma_n |L| |A| h, with h
-  the largest magnitudes there. The same holds for the offset, whose product with L is a sum over
-  the whole layer. Written forwards: `e -> |A| e + gamma_n (|A| h + |b|)`.
-* **Relaxed functions.** Two lines hold on the *computed* interval of a neuron, which may miss
-  the true one by its own error e. There the function leaves the lines by at most (slope of the
-  function + slope of the line) e, on top of the e that the row itself carries back. For ReLU and
-  its kind the excess is at most e, as both slopes lie in [0, 1] and the line is above at one end.
-  Slopes and offsets of the lines are rounded too: a few units of the sizes involved.
-* **Products.** McCormick planes, likewise.
+* at an affine map: `(L A - fl(L A)) h`, at most `gamma_n |L| (|A| |h|)`, and likewise for the
+  offset and its sum over the layer;
+* at a relaxed function: the rounding of the two lines' slopes and offsets, and of their product
+  with L;
 
-Forwards evaluation is one of these computations, so the same number is the allowance by which a
-witness's value is lowered. All coefficients of backward rows are bounded by the absolute path
-products that the recursion forms, because no line is steeper than its function.
+always `|L| . D` with one tensor D per step, made here from the magnitudes of the step's inputs.
+Subtracting it from every lower bound and adding it to every upper one, intermediate bounds
+included, makes a float32 or float64 pass rigorous for the price of one inner product per row and
+step. The end of the pass, at the input, is a step of its own.
 
-Sources: Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3 (gamma_n);
-the propagation of errors as perturbations of each layer is that of `mathematics`: any execution
-is the exact network with a small disturbance at every step. Conventional inner products are
-assumed (no Winograd, no TF32), and the door to the bound library sees to that.
+Sources: Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3 (`gamma_n`).
+Taking the computed rows as exact is ours (the certificate checker does the same). Conventional
+inner products are assumed (no Winograd, no TF32); the door to the bound library sees to that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +43,8 @@ UNIT64 = 2.0**-53
 UNIT = {torch.float64: UNIT64, torch.float32: 2.0**-24}
 """Unit roundoff of the working precisions."""
 
-_TINY = 2.0**-1000  # far above what underflow in float64 can lose, far below anything of interest
+_TINY = {torch.float64: 2.0**-1000, torch.float32: 2.0**-100}
+"""Far above what underflow can lose, far below anything of interest."""
 
 
 def gamma(terms: float, unit: float) -> float:
@@ -62,53 +58,26 @@ def gamma(terms: float, unit: float) -> float:
 
 
 @dataclass(frozen=True)
-class Known:
-    """One value over a box: `lower <= value <= upper` exactly, and `error` as described above.
-
-    Tensors of shape (batch, *value shape), float64.
-    """
+class Interval:
+    """`lower <= value <= upper` over the reals; tensors (batch, *value shape), float64."""
 
     lower: Tensor
     upper: Tensor
-    error: Tensor
 
     @property
     def magnitude(self) -> Tensor:
-        """The largest |value|, as computed anywhere: error included."""
-        return torch.maximum(self.lower.abs(), self.upper.abs()) + self.error
+        """The largest |value|."""
+        return torch.maximum(self.lower.abs(), self.upper.abs())
+
+    def cut(self, other: "Interval") -> "Interval":
+        """Both hold the truth, so their intersection does."""
+        return Interval(
+            torch.maximum(self.lower, other.lower), torch.minimum(self.upper, other.upper)
+        )
 
 
-@dataclass(frozen=True)
-class Enclosure:
-    """Every value of a plan over a box (or a batch of boxes)."""
-
-    plan: Plan
-    values: Mapping[str, Known]
-    steps: int
-    unit: float
-    inputs: int
-
-    def rows(self, coefficients: Tensor, offsets: Tensor) -> Known:
-        """The rows `coefficients . output + offsets`: (batch, rows).
-
-        Args:
-            coefficients: (rows, outputs).
-            offsets: (rows,).
-        """
-        output = self.values[self.plan.output]
-        known = Known(output.lower.flatten(1), output.upper.flatten(1), output.error.flatten(1))
-        kind = _Rows(coefficients.to(known.lower), offsets.to(known.lower))
-        found = _affine(kind, [known], self.steps, self.unit, self.inputs)
-        return Known(found.lower, found.upper, _up(found.error * (1 + self._second_order())))
-
-    def _second_order(self) -> float:
-        """Products of errors, and the rounding of the error's own computation, as a factor."""
-        longest = max([known.lower[0].numel() for known in self.values.values()] + [self.inputs])
-        return 8 * self.steps * gamma(longest + self.steps, self.unit) + 2.0**-20
-
-
-class _Rows(Affine):
-    """The last map of all: from the outputs to the rows of a target."""
+class Rows(Affine):
+    """The last map of all: from the outputs, flattened, to the rows of a target."""
 
     def __init__(self, coefficients: Tensor, offsets: Tensor) -> None:
         super().__init__()
@@ -116,132 +85,162 @@ class _Rows(Affine):
         self.terms = coefficients.shape[1] + 1
 
     def forward(self, x: Tensor) -> Tensor:
-        return x @ self.coefficients.T + self.offsets
+        return x.flatten(1) @ self.coefficients.T + self.offsets
 
     def absolute(self, x: Tensor) -> Tensor:
-        return x @ self.coefficients.abs().T
+        return x.flatten(1) @ self.coefficients.abs().T
 
     def offset(self) -> Tensor:
         return self.offsets
 
 
 @torch.no_grad()
-def enclose(
-    plan: Plan,
-    lower: Tensor,
-    upper: Tensor,
-    unit: float = UNIT64,
-    known: Mapping[str, tuple[Tensor, Tensor]] | None = None,
-) -> Enclosure:
-    """Enclose every value over boxes.
+def enclose(plan: Plan, lower: Tensor, upper: Tensor, widen: bool = True) -> dict[str, Interval]:
+    """Enclose every value of a plan over boxes.
 
     Args:
         plan: the network; its affine maps must be in float64.
         lower, upper: (batch, *input shape), float64.
-        unit: unit roundoff of the precision that bounds will be computed in.
-        known: computed bounds of some values, valid but for their rounding error, which is added
-            here; the tighter of both is kept.
+        widen: False leaves the rounding allowance out: no longer sound, and only good for
+            saying how large the allowance is.
 
     Raises:
         UnsupportedBoundError: an interval leaves the domain of a function.
         BoundFailedError: an interval overflows.
     """
-    steps, inputs = len(plan.steps) + 2, lower[0].numel()
-    size = torch.maximum(lower.abs(), upper.abs())
-    values = {plan.input: Known(lower, upper, _up(gamma(inputs + steps + 8, unit) * size + _TINY))}
+    values = {plan.input: Interval(lower, upper)}
     for step in plan.steps:
-        parts = [values[name] for name in step.inputs]
-        found = _step(step, parts, steps, unit, inputs)
-        if known is not None and step.name in known:
-            low, high = (side.to(found.lower) for side in known[step.name])
-            found = Known(
-                torch.maximum(found.lower, _down(low - found.error)),
-                torch.minimum(found.upper, _up(high + found.error)),
-                found.error,
-            )
-        if not (torch.isfinite(found.lower).all() and torch.isfinite(found.upper).all()):
-            raise BoundFailedError(
-                f"node {step.node!r}: the interval of its values overflows; the box is too large "
-                "for this network"
-            )
-        values[step.name] = found
-    return Enclosure(plan, values, steps, unit, inputs)
+        values[step.name] = through(step, [values[name] for name in step.inputs], widen)
+    return values
 
 
-def _step(step: Primitive, parts: list[Known], steps: int, unit: float, inputs: int) -> Known:
+@torch.no_grad()
+def rows_of(
+    output: Interval, coefficients: Tensor, offsets: Tensor, widen: bool = True
+) -> Interval:
+    """The rows `coefficients . output + offsets`: (batch, rows)."""
+    return _affine(Rows(coefficients.double(), offsets.double()), [output], widen)
+
+
+def through(step: Primitive, parts: Sequence[Interval], widen: bool = True) -> Interval:
+    """One step forward."""
     kind = step.kind
     if isinstance(kind, Affine):
-        return _affine(kind, parts, steps, unit, inputs)
-    if isinstance(kind, Univariate):
-        return _univariate(kind, parts[0], step.node, unit)
-    if isinstance(kind, MaxPool):
-        x = parts[0]
-        error = 2 * kind(x.error) + 8 * unit * kind(x.magnitude)
-        return Known(kind(x.lower), kind(x.upper), _up(error))
-    if isinstance(kind, (Product, MatrixProduct)):
-        return _product(kind, *parts, unit)
-    raise UnsupportedBoundError(f"node {step.node!r}: nothing is known of {type(kind).__name__}")
+        found = _affine(kind, parts, widen)
+    elif isinstance(kind, Univariate):
+        found = _univariate(kind, parts[0], step.node, widen)
+    elif isinstance(kind, MaxPool):
+        found = Interval(kind(parts[0].lower), kind(parts[0].upper))
+    else:
+        found = _product(kind, parts[0], parts[1], widen)
+    if not (torch.isfinite(found.lower).all() and torch.isfinite(found.upper).all()):
+        raise BoundFailedError(
+            f"node {step.node!r}: the interval of its values overflows; the box is too large "
+            "for this network"
+        )
+    return found
 
 
-def _affine(kind: Affine, parts: list[Known], steps: int, unit: float, inputs: int) -> Known:
+def _affine(kind: Affine, parts: Sequence[Interval], widen: bool) -> Interval:
     centers = [(x.lower + x.upper) / 2 for x in parts]
     radii = [
-        _up(torch.maximum(x.upper - c, c - x.lower)) for x, c in zip(parts, centers, strict=True)
+        _up(torch.maximum(x.upper - c, c - x.lower)) if widen else (x.upper - x.lower) / 2
+        for x, c in zip(parts, centers, strict=True)
     ]
-    offset = kind.offset()
     middle, spread = kind(*centers), kind.absolute(*radii)
+    if not widen:
+        return Interval(middle - spread, middle + spread)
     size = kind.absolute(*[c.abs() + r for c, r in zip(centers, radii, strict=True)])
-    executed = kind.absolute(*[x.magnitude for x in parts])
-    if offset is not None:
-        size, executed = size + offset.abs(), executed + offset.abs()
-    # The pass itself: two sums of `terms`, the offset, and the final additions.
-    slack = gamma(2 * kind.terms + 8, UNIT64) * size + _TINY
-    error = kind.absolute(*[x.error for x in parts]) * (1 + gamma(kind.terms + 4, UNIT64))
-    if kind.terms:  # moving numbers rounds nothing
-        longest = max(kind.terms, middle[0].numel(), inputs) + steps + 8
-        error = error + gamma(longest, unit) * executed
-    return Known(_down(middle - spread - slack), _up(middle + spread + slack), _up(error))
+    offset = kind.offset()
+    size = size if offset is None else size + offset.abs()
+    # Two sums of `terms`, the offset, the size itself, and the additions below.
+    slack = gamma(3 * kind.terms + 8, UNIT64) * size + _TINY[torch.float64]
+    return Interval(_down(middle - spread - slack), _up(middle + spread + slack))
 
 
-def _univariate(kind: Univariate, x: Known, node: str, unit: float) -> Known:
-    reach_low, reach_high = x.lower - x.error, x.upper + x.error
-    if not ((reach_low > kind.domain[0]).all() and (reach_high < kind.domain[1]).all()):
+def _univariate(kind: Univariate, x: Interval, node: str, widen: bool) -> Interval:
+    _check_domain(kind, x, node)
+    low, high = extremes(kind, torch.zeros_like(x.lower), x.lower, x.upper)
+    if kind.ulps == 0 or not widen:
+        return Interval(low, high)
+    slack = 4 * kind.ulps * UNIT64 * torch.clamp(torch.maximum(low.abs(), high.abs()), min=1.0)
+    return Interval(_down(low - slack), _up(high + slack))
+
+
+def _check_domain(kind: Univariate, x: Interval, node: str) -> None:
+    if not ((x.lower > kind.domain[0]).all() and (x.upper < kind.domain[1]).all()):
         raise UnsupportedBoundError(
             f"node {node!r}: {kind.name} is defined between {kind.domain[0]} and "
             f"{kind.domain[1]}, but its input may lie anywhere in "
-            f"[{float(reach_low.min()):.6g}, {float(reach_high.max()):.6g}]; "
-            "a smaller box may help"
+            f"[{float(x.lower.min()):.6g}, {float(x.upper.max()):.6g}]; a smaller box may help"
         )
-    low, high = extremes(kind, torch.zeros_like(x.lower), x.lower, x.upper)
-    size = torch.maximum(low.abs(), high.abs())
-    rounding = kind.ulps * 2 * UNIT64
-    slack = rounding * torch.clamp(size, min=1.0) if kind.ulps else torch.zeros_like(size)
-    steepest = kind.steepest(reach_low, reach_high)
-    # Lines of piecewise linear functions leave them by at most e beyond the interval's ends,
-    # others by both slopes times e; the row itself carries steepest * e back.
-    excess = torch.clamp(steepest, min=1.0) * 2 if kind.native else 3 * steepest
-    slopes_and_offsets = size + steepest * x.magnitude
-    error = excess * x.error + unit * (
-        (kind.ulps + 16) * slopes_and_offsets + 2 * kind.ulps * torch.clamp(size, min=1.0)
-    )
-    if not torch.isfinite(error).all():
-        raise BoundFailedError(f"node {node!r}: {kind.name} overflows on this box")
-    return Known(_down(low - slack), _up(high + slack), _up(error))
 
 
-def _product(kind: Product | MatrixProduct, x: Known, y: Known, unit: float) -> Known:
+def _product(kind: Product | MatrixProduct, x: Interval, y: Interval, widen: bool) -> Interval:
     a, b = (x.lower + x.upper) / 2, (y.lower + y.upper) / 2
     r = _up(torch.maximum(x.upper - a, a - x.lower))
     s = _up(torch.maximum(y.upper - b, b - y.lower))
-    terms = x.lower.shape[-1] if isinstance(kind, MatrixProduct) else 1
     middle = kind(a, b)
     spread = kind(a.abs(), s) + kind(r, b.abs()) + kind(r, s)
-    size = kind(a.abs() + r, b.abs() + s)
-    slack = gamma(2 * terms + 16, UNIT64) * size + _TINY
-    h, k = x.magnitude, y.magnitude
-    error = 3 * (kind(h, y.error) + kind(x.error, k) + kind(x.error, y.error))
-    error = error + gamma(4 * terms + middle[0].numel() + 16, unit) * kind(h, k)
-    return Known(_down(middle - spread - slack), _up(middle + spread + slack), _up(error))
+    if not widen:
+        return Interval(middle - spread, middle + spread)
+    terms = x.lower.shape[-1] if isinstance(kind, MatrixProduct) else 1
+    slack = gamma(6 * terms + 16, UNIT64) * kind(a.abs() + r, b.abs() + s)
+    slack = slack + _TINY[torch.float64]
+    return Interval(_down(middle - spread - slack), _up(middle + spread + slack))
+
+
+def disturbance(
+    step: Primitive, parts: Sequence[Interval], output: Interval, steps: int, unit: float
+) -> Tensor:
+    """D: rounding at this step moves `L . output` by at most `|L| . D`, for any computed row L.
+
+    Args:
+        step: the step whose output the row acts on.
+        parts: intervals of its inputs that hold the truth *and* what relaxations were made from.
+        output: interval of its output.
+        steps: how many steps the plan has (additions that a row's constant goes through).
+        unit: unit roundoff of the precision that rows are computed in.
+
+    Returns:
+        (batch, *output shape), float64, its own rounding included.
+    """
+    kind, width = step.kind, output.lower[0].numel()
+    longest = width + 2 * steps + 32  # the sum over the layer, and the running constant
+    if isinstance(kind, Affine):
+        if kind.terms == 0 and kind.offset() is None:  # numbers only move; rows may be added up
+            size, longest = output.magnitude, steps + 8
+        else:
+            size = kind.absolute(*[x.magnitude for x in parts])
+            offset = kind.offset()
+            size = size if offset is None else size + offset.abs()
+            longest = max(kind.terms, width) + 2 * steps + 32
+    elif isinstance(kind, Univariate):
+        x = parts[0]
+        steepest = kind.steepest(x.lower, x.upper)
+        size = output.magnitude + steepest * x.magnitude
+        if kind.ulps:
+            longest += 8 * kind.ulps
+            size = size + torch.ones_like(size) * (8 * kind.ulps / longest)
+    elif isinstance(kind, MaxPool):
+        size = 4 * kind(parts[0].magnitude)
+    else:
+        size = 4 * kind(parts[0].magnitude, parts[1].magnitude)
+        terms = parts[0].lower.shape[-1] if isinstance(kind, MatrixProduct) else 1
+        longest += 4 * terms
+    return _inflated(gamma(longest, unit), size, width, unit)
+
+
+def input_disturbance(box: Interval, steps: int, unit: float) -> Tensor:
+    """D of the last step back: the row times the box's center and radius, at the input."""
+    width = box.lower[0].numel()
+    return _inflated(gamma(2 * width + 2 * steps + 32, unit), box.magnitude, width, unit)
+
+
+def _inflated(factor: float, size: Tensor, width: int, unit: float) -> Tensor:
+    """`factor * size`, and what is lost in forming `|L| . D` from it."""
+    dtype = torch.float64 if unit == UNIT64 else torch.float32
+    return _up(factor * (1 + 4 * gamma(width + 32, unit) + 2.0**-20) * size + _TINY[dtype])
 
 
 def extremes(
@@ -254,6 +253,14 @@ def extremes(
     places = torch.cat([places, lower[..., None], upper[..., None]], dim=-1)
     heights = kind.function(places) - slope[..., None] * places
     return heights.amin(-1), heights.amax(-1)
+
+
+def hull(values: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Interval]:
+    """Over a batch: one interval a value that holds those of all its members."""
+    return {
+        name: Interval(low.double().amin(0, keepdim=True), high.double().amax(0, keepdim=True))
+        for name, (low, high) in values.items()
+    }
 
 
 def _down(values: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ cannot make the line wrong, only looser. Source: ours; for ReLU it gives CROWN's
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from verixplain.bounds.enclosure import extremes
-from verixplain.network.primitives import Univariate
+from verixplain.network.primitives import MaxPool, Univariate
 
 _SEARCH_STEPS = 24
 
@@ -66,3 +67,36 @@ def _search(kind: Univariate, lower: Tensor, upper: Tensor, sign: float) -> Tens
         smaller = height(a) <= height(b)
         right, left = torch.where(smaller, b, right), torch.where(smaller, left, a)
     return (left + right) / 2
+
+
+@dataclass(frozen=True)
+class PoolLines:
+    """Lines for the maximum of a window: slopes (batch, *output shape, window), offsets without.
+
+    The lower line is one of the numbers, so it has no offset.
+    """
+
+    lower_slope: Tensor
+    upper_slope: Tensor
+    upper_offset: Tensor
+
+
+@torch.no_grad()
+def pool_lines(kind: MaxPool, lower: Tensor, upper: Tensor) -> PoolLines:
+    """Below: the number with the largest lower end. Above: a line in the largest upper end.
+
+    With `t` the largest upper end of all other numbers, `max(x) <= max(x_i, t)`, a convex
+    function of `x_i`, so its chord over `[l_i, u_i]` holds. Source: ours; where one number
+    dominates its window both lines are that number.
+    """
+    low, high = kind.windows(lower), kind.windows(upper)
+    best = F.one_hot(low.argmax(-1), low.shape[-1]).to(low)
+    place = high.argmax(-1, keepdim=True)
+    other = high.scatter(-1, place, -torch.inf).amax(-1)
+    begin, end = low.gather(-1, place)[..., 0], high.gather(-1, place)[..., 0]
+    chord = ((end - other) / torch.where(end > begin, end - begin, 1.0)).clamp(0.0, 1.0)
+    alone = begin >= other
+    slope = torch.where(alone, 1.0, chord)
+    offset = torch.where(alone, 0.0, other - chord * begin)
+    where = F.one_hot(place[..., 0], low.shape[-1]).to(low)
+    return PoolLines(best, slope[..., None] * where, offset)

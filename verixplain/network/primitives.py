@@ -267,6 +267,27 @@ class MaxPool:
         pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(self.kernel) - 1]
         return pool(x, self.kernel, self.kernel)
 
+    def windows(self, x: Tensor) -> Tensor:
+        """The numbers of every window as a last dimension: (..., *output shape, window)."""
+        lead = x.shape[: x.ndim - len(self.kernel)]
+        sizes = x.shape[x.ndim - len(self.kernel) :]
+        split = [n for size, k in zip(sizes, self.kernel, strict=True) for n in (size // k, k)]
+        x = x.reshape(*lead, *split)  # each dimension as (place, inside)
+        places = range(len(lead), x.ndim, 2)
+        inside = range(len(lead) + 1, x.ndim, 2)
+        x = x.permute(*range(len(lead)), *places, *inside)
+        return x.flatten(x.ndim - len(self.kernel))
+
+    def joined(self, windows: Tensor) -> Tensor:
+        """The inverse of `windows`."""
+        count = len(self.kernel)
+        lead = windows.ndim - 1 - count
+        x = windows.reshape(*windows.shape[:-1], *self.kernel)
+        pairs = [n for k in range(count) for n in (lead + k, lead + count + k)]
+        x = x.permute(*range(lead), *pairs)
+        shape = [x.shape[lead + 2 * k] * x.shape[lead + 2 * k + 1] for k in range(count)]
+        return x.reshape(*x.shape[:lead], *shape)
+
 
 @dataclass(frozen=True)
 class Product:

@@ -35,20 +35,24 @@ class AlphaCrown:
 
     def run(self, engine: Engine, lower: Tensor, upper: Tensor, rows: Tensor) -> Found:
         # CROWN first: its intermediate bounds limit what the optimisation may use, and with
-        # that the magnitudes the allowance is made from.
+        # that the magnitudes that rounding depends on.
         plain = run(engine, "crown", lower, upper, rows)
         if not _has_slopes(engine, plain):
             return plain
-        low, high, _ = engine.graph.bounds(
+        low, high, spent, _ = engine.graph.bounds(
             "alpha-crown",
             lower,
             upper,
             rows.expand(len(lower), *rows.shape).contiguous(),
             plain.values,
             {"iteration": self.iterations, "lr_alpha": self.rate},
+            widen=engine.widen,
         )
         return Found(
-            torch.maximum(plain.lower, low), torch.minimum(plain.upper, high), plain.values
+            torch.maximum(plain.lower, low),
+            torch.minimum(plain.upper, high),
+            torch.maximum(plain.allowance, spent),
+            plain.values,
         )
 
 

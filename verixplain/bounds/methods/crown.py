@@ -26,17 +26,14 @@ def run(
     engine: Engine, method: str, lower: Tensor, upper: Tensor, rows: Tensor, **settings
 ) -> Found:
     """One call of auto_LiRPA, its intermediate bounds cut with intervals of our own."""
-    enclosure = enclose(engine.exact, lower.double(), upper.double(), engine.unit)
-    reference = {
-        name: (known.lower.to(engine.dtype), known.upper.to(engine.dtype))
-        for name, known in enclosure.values.items()
-    }
-    each = engine.bytes_per_box(enclosure, len(rows)) * len(lower)
+    values = enclose(engine.exact, lower.double(), upper.double(), engine.widen)
+    reference = {name: engine.outward(known.lower, known.upper) for name, known in values.items()}
+    each = engine.bytes_per_box(values, len(rows)) * len(lower)
     rows_at_once = None
     if each > 2 * engine.memory():  # carry the rows of a layer in parts
-        widest = max(known.lower[0].numel() for known in enclosure.values.values())
+        widest = max(known.lower[0].numel() for known in values.values())
         rows_at_once = max(16, engine.memory() // (widest * engine.dtype.itemsize * 12))
-    low, high, values = engine.graph.bounds(
+    low, high, spent, used = engine.graph.bounds(
         method,
         lower,
         upper,
@@ -44,5 +41,6 @@ def run(
         reference,
         settings,
         rows_at_once,
+        engine.widen,
     )
-    return Found(low, high, values)
+    return Found(low, high, spent, used)

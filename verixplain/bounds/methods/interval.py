@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from verixplain.bounds import Engine, Found
-from verixplain.bounds.enclosure import enclose
+from verixplain.bounds.enclosure import Interval as Ends
+from verixplain.bounds.enclosure import enclose, rows_of
 from verixplain.registry import bound_methods
 
 
@@ -21,6 +23,13 @@ class Interval:
     """
 
     def run(self, engine: Engine, lower: Tensor, upper: Tensor, rows: Tensor) -> Found:
-        enclosure = enclose(engine.exact, lower.double(), upper.double(), engine.unit)
-        known = enclosure.rows(rows.double(), rows.new_zeros(len(rows)).double())
-        return Found(known.lower, known.upper)
+        narrow = self._rows(engine, lower, upper, rows, widen=False)
+        found = self._rows(engine, lower, upper, rows, widen=True) if engine.widen else narrow
+        return Found(found.lower, found.upper, found.upper - narrow.upper)
+
+    def _rows(
+        self, engine: Engine, lower: Tensor, upper: Tensor, rows: Tensor, widen: bool
+    ) -> Ends:
+        values = enclose(engine.exact, lower.double(), upper.double(), widen)
+        zero = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+        return rows_of(values[engine.exact.output], rows, zero, widen)

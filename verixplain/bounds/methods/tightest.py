@@ -27,6 +27,7 @@ class Tightest:
         return Found(
             torch.stack([part.lower.double() for part in parts]).amax(0),
             torch.stack([part.upper.double() for part in parts]).amin(0),
+            torch.stack([part.allowance.double() for part in parts]).amax(0),
             widest([part.values for part in parts]),
         )
 
