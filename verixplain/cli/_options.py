@@ -25,6 +25,9 @@ MODEL = (
     click.option(
         "--range", type=float, nargs=2, metavar="LO HI", help="The data range, after --scale."
     ),
+    click.option("--units", metavar="WORDS", help="What raw numbers are measured in."),
+    click.option("--names", metavar="A,B,...", help="Names of the inputs of a table."),
+    click.option("--labels", metavar="A,B,...", help="Names of the outputs."),
     click.option("--kind", metavar="NAME", help="Who wins: classes, scores-min, or value (none)."),
 )
 
@@ -60,6 +63,9 @@ def load_network(
         std=split(std, "--std") if std else None,
         range=others["range"] or None,
         kind=kind,
+        units=others["units"],
+        names=others["names"].split(",") if others["names"] else None,
+        labels=others["labels"].split(",") if others["labels"] else None,
     )
     return network
 
