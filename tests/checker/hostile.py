@@ -53,7 +53,7 @@ class Writer:
             self.constants,
         )
         opsets = [helper.make_opsetid("", opset)]
-        return helper.make_model(graph, opset_imports=opsets).SerializeToString()
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
 
 
 def _activated(w: Writer, h: str, smooth: bool) -> str:

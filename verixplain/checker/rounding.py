@@ -22,13 +22,16 @@ LIBRARY32 = 2.0**-20  # assumed error of a deployed float32 Sigmoid or Tanh; FOR
 
 
 def up(a: Array) -> Array:
-    """The next number above: at least the exact result of the rounded operation `a`."""
-    return np.nextafter(a, np.inf)
+    """A number above `a` by at least its last place: so at least the exact result behind `a`.
+
+    |a| 2^-52 is at least the distance to the next number above; 1e-300 is for what underflows.
+    """
+    return a + (np.abs(a) * 2.0**-52 + 1e-300)
 
 
 def down(a: Array) -> Array:
-    """The next number below."""
-    return np.nextafter(a, -np.inf)
+    """A number below `a` by at least its last place."""
+    return a - (np.abs(a) * 2.0**-52 + 1e-300)
 
 
 def gamma(terms: int, unit: float = UNIT) -> float:
