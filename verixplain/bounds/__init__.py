@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from verixplain.bounds import _lirpa
-from verixplain.bounds.enclosure import UNIT64, Interval, enclose, rows_of
+from verixplain.bounds.enclosure import Interval, enclose, rows_of
 from verixplain.errors import BoundFailedError, OutOfMemoryError, SettingError
 from verixplain.network import Network
 from verixplain.query import Target

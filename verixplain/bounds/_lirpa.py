@@ -75,7 +75,7 @@ def undisturbed(dtype: torch.dtype | None = None) -> Iterator[None]:
             torch.set_default_dtype(dtype)
         torch.backends.cuda.matmul.allow_tf32 = False
         warnings.simplefilter("ignore")
-        # cuDNN and NNPACK may pick Winograd or TF32 convolutions, whose rounding no allowance covers.
+        # cuDNN and NNPACK may pick Winograd or TF32, whose rounding no allowance covers.
         with (
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(io.StringIO()),
@@ -294,18 +294,15 @@ def _own_operators() -> dict[str, type]:
         def _pull_back(self, function, rows, x):
             """Transpose of a linear function of the inputs, applied to rows."""
             count, batch = rows.shape[:2]
-            # autograd.grad and not torch.func.vjp, which takes seconds to import.
+            # The gradient of one number: torch.func.vjp, and gradients of more than one
+            # number, take seconds to import what they need.
             with torch.enable_grad():
                 points = [
                     rows.new_zeros(count * batch, *node.output_shape[1:]).requires_grad_()
                     for node in x
                 ]
-                pulled = torch.autograd.grad(
-                    function(*points),
-                    points,
-                    rows.reshape(count * batch, *rows.shape[2:]),
-                    create_graph=rows.requires_grad,
-                )
+                value = (function(*points) * rows.reshape(count * batch, *rows.shape[2:])).sum()
+                pulled = torch.autograd.grad(value, points, create_graph=rows.requires_grad)
             return [one.reshape(count, batch, *one.shape[1:]) for one in pulled]
 
     class BoundOurAffine(Ours):

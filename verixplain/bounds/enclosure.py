@@ -207,14 +207,11 @@ def disturbance(
     """
     kind, width = step.kind, output.lower[0].numel()
     longest = width + 2 * steps + 32  # the sum over the layer, and the running constant
-    if isinstance(kind, Affine):
-        if kind.terms == 0 and kind.offset() is None:  # numbers only move; rows may be added up
-            size, longest = output.magnitude, steps + 8
-        else:
-            size = kind.absolute(*[x.magnitude for x in parts])
-            offset = kind.offset()
-            size = size if offset is None else size + offset.abs()
-            longest = max(kind.terms, width) + 2 * steps + 32
+    if isinstance(kind, Affine):  # even one that only moves numbers: copies are added up
+        size = kind.absolute(*[x.magnitude for x in parts])
+        offset = kind.offset()
+        size = size if offset is None else size + offset.abs()
+        longest = max(kind.terms, width) + 2 * steps + 32
     elif isinstance(kind, Univariate):
         x = parts[0]
         steepest = kind.steepest(x.lower, x.upper)

@@ -118,7 +118,6 @@ class ScaleShift(Affine):
 
     Args:
         scale, shift: tensors, or None for 1 and 0.
-        shape: of one batch of outputs with batch 1, so that the map also broadcasts its input.
         rounded: how many roundings the constants themselves went through.
     """
 
@@ -134,18 +133,20 @@ class ScaleShift(Affine):
         self.terms = (scale is not None) + (shift is not None) + rounded
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.linear(x)
+        y = x if self.scale is None else x * self.scale
         return y if self.shift is None else y + self.shift
 
     def linear(self, x: Tensor) -> Tensor:
-        if self.scale is not None:
-            return x * self.scale
-        return x + torch.zeros_like(self.shift) if self.shift is not None else x
+        return self._sized(x if self.scale is None else x * self.scale)
+
+    def _sized(self, y: Tensor) -> Tensor:
+        """In the output's shape, which the shift may widen."""
+        if self.shift is None:
+            return y
+        return y.expand(torch.broadcast_shapes(y.shape, self.shift.shape))
 
     def absolute(self, x: Tensor) -> Tensor:
-        if self.scale is not None:
-            return x * self.scale.abs()
-        return self.linear(x)
+        return self.linear(x) if self.scale is None else self._sized(x * self.scale.abs())
 
     def offset(self) -> Tensor | None:
         return self.shift
@@ -169,41 +170,33 @@ class Sum(Affine):
 
 
 class Join(Affine):
-    """Concatenation along `axis` of inputs and constants.
+    """Concatenation along `axis` of inputs and zeros.
 
     Args:
-        parts: an entry per part: None where the next input stands, else a constant tensor with a
-            batch of one.
+        parts: an entry per part: None where the next input stands, else the shape of the zeros,
+            with a batch of one.
         axis: dimension of the batch, not 0.
     """
 
-    def __init__(self, parts: list[Tensor | None], axis: int) -> None:
-        super().__init__()
-        self.axis, self.terms = axis, 0
-        self.places = [part is None for part in parts]
-        for k, part in enumerate(parts):
-            self.register_buffer(f"part{k}", None if part is None else part.detach().clone())
+    terms = 0
 
-    def _join(self, inputs: tuple[Tensor, ...], blank: bool) -> Tensor:
-        varying, laid = iter(inputs), []
-        for k, is_input in enumerate(self.places):
-            if is_input:
-                laid.append(next(varying))
-                continue
-            part = getattr(self, f"part{k}")
-            part = torch.zeros_like(part) if blank else part
-            laid.append(part.expand(inputs[0].shape[0], *part.shape[1:]).to(inputs[0].dtype))
-        return torch.cat(laid, dim=self.axis)
+    def __init__(self, parts: "list[tuple[int, ...] | None]", axis: int) -> None:
+        super().__init__()
+        self.parts, self.axis = parts, axis
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self._join(inputs, blank=False)
-
-    def linear(self, *inputs: Tensor) -> Tensor:
-        return self._join(inputs, blank=True)
+        varying, batch = iter(inputs), inputs[0].shape[0]
+        return torch.cat(
+            [
+                next(varying) if part is None else inputs[0].new_zeros(batch, *part[1:])
+                for part in self.parts
+            ],
+            dim=self.axis,
+        )
 
 
 class Shifted(Affine):
-    """`y = map(x) + offset`, for a map with coefficients that are not negative (constant padding)."""
+    """`y = map(x) + offset`, for coefficients that are not negative (constant padding)."""
 
     def __init__(
         self, function: Callable[[Tensor], Tensor], offset: Tensor, terms: int = 0

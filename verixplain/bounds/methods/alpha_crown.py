@@ -30,7 +30,8 @@ class AlphaCrown:
     def __post_init__(self) -> None:
         if not (self.iterations >= 1 and self.rate > 0):
             raise SettingError(
-                f"alpha-crown needs iterations >= 1 and rate > 0, not {self.iterations}, {self.rate}"
+                "alpha-crown needs iterations >= 1 and rate > 0, "
+                f"not {self.iterations}, {self.rate}"
             )
 
     def run(self, engine: Engine, lower: Tensor, upper: Tensor, rows: Tensor) -> Found:

@@ -50,7 +50,7 @@ class Concat(Operator):
     def lower(self, site: Site, plan: Plan) -> str:
         axis, numbers = site.axis(0), range(len(site.node.inputs))
         arrays = [float64(site.constant(k)) if site.is_constant(k) else None for k in numbers]
-        blank = [None if array is None else torch.zeros_like(array) for array in arrays]
+        blank = [None if array is None else tuple(array.shape) for array in arrays]
         result = plan.add(Join(blank, axis), *[site.node.inputs[k] for k in site.varying])
         if len(site.varying) == len(numbers):
             return result

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from verixplain.network.graph import Site, require
 from verixplain.network.operators._table import Apply, Operator, converts
 from verixplain.network.operators._windows import Windows, pool_windows
-from verixplain.network.operators.relu import RELU
 from verixplain.network.primitives import MaxPool as Pool
-from verixplain.network.primitives import Plan, Rearrange, Sum
+from verixplain.network.primitives import Plan, Rearrange
 
 _KINDS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
@@ -38,7 +37,7 @@ class MaxPool(Operator):
         return nn.Sequential(pad, layer)
 
     def lower(self, site: Site, plan: Plan) -> str:
-        """As a pool of windows that lie apart, or as maxima of pairs where they overlap.
+        """As a pool of windows that lie apart, overlapping ones by copying what they share.
 
         Padding is replaced by copies of the edge, which is exact: without dilation a window is
         an interval in each dimension, and one that reaches from padding to a real place (each
@@ -50,23 +49,8 @@ class MaxPool(Operator):
             not (dilated and any(found.pads)),
             f"no bounds for padding {found.pads} together with dilations {found.dilations}",
         )
-        apart = all(s >= k for s, k in zip(found.strides, found.kernel, strict=True))
-        if apart and not dilated:
-            rows = [
-                [n for window in found.places(k) for n in window] for k in range(len(found.kernel))
-            ]
-            return plan.add(Pool(found.kernel), _picked(plan, found, rows, name))
-        if any(found.pads):
-            rows = [
-                list(range(-before, size + after + more))
-                for before, size, after, more in zip(
-                    found.begin, found.sizes, found.end, found.beyond, strict=True
-                )
-            ]
-            name = _picked(plan, found, rows, name)
-        for dimension in range(len(found.kernel)):
-            name = _largest(plan, found, dimension, name)
-        return name
+        rows = [[n for window in found.places(k) for n in window] for k in range(len(found.kernel))]
+        return plan.add(Pool(found.kernel), _picked(plan, found, rows, name))
 
 
 def _picked(plan: Plan, found: Windows, rows: list[list[int]], name: str) -> str:
@@ -83,20 +67,3 @@ def _picked(plan: Plan, found: Windows, rows: list[list[int]], name: str) -> str
         return x
 
     return plan.add(Rearrange(pick), name)
-
-
-def _largest(plan: Plan, found: Windows, dimension: int, name: str) -> str:
-    """The maximum over the windows of one dimension, pair by pair: b + relu(a - b)."""
-    stride, dilation = found.strides[dimension], found.dilations[dimension]
-    length = (found.counts[dimension] - 1) * stride + 1
-
-    def shifted(start: int) -> Rearrange:
-        index = (slice(None),) * (dimension + 2) + (slice(start, start + length, stride),)
-        return Rearrange(lambda x: x[index])
-
-    values = [plan.add(shifted(j * dilation), name) for j in range(found.kernel[dimension])]
-    while len(values) > 1:
-        a, b, *rest = values
-        more = plan.add(RELU, plan.add(Sum(1, -1), a, b))
-        values = [*rest, plan.add(Sum(1, 1), b, more)]
-    return values[0]
