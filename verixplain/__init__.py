@@ -18,7 +18,7 @@ _HOME = {  # public name -> module that defines it; imported on first use
     "load": "verixplain.network",
     "save": "verixplain.report",
 }
-__all__ = sorted(_HOME)
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:
     from verixplain.attribution.eva import EVA

@@ -153,12 +153,14 @@ class Explanation:
     @property
     def lower(self) -> np.ndarray | None:
         """`group_lower` in the input's shape."""
-        return None if self.overlaps is None else self.query.groups.spread(self.group_lower)
+        found = self.group_lower
+        return None if found is None else self.query.groups.spread(found)
 
     @property
     def upper(self) -> np.ndarray | None:
         """`group_upper` in the input's shape."""
-        return None if self.overlaps is None else self.query.groups.spread(self.group_upper)
+        found = self.group_upper
+        return None if found is None else self.query.groups.spread(found)
 
     @property
     def prediction(self) -> np.ndarray:

@@ -120,7 +120,7 @@ class Groups:
     def grid(
         cls, shape: Sequence[int], rows: int, columns: int, layout: str | None = None
     ) -> "Groups":
-        """`rows` x `columns` patches, as equal as they can be where they do not divide the image."""
+        """`rows` x `columns` patches, as equal as can be where they do not divide the image."""
         image = plane(shape, layout)
         if not (1 <= rows <= image.rows and 1 <= columns <= image.columns):
             raise GroupsError(
@@ -161,7 +161,7 @@ class Groups:
         layout: str | None = None,
         kind: str = "labels",
     ) -> "Groups":
-        """From an integer map: the inputs (or pixels) of one number are one group; negative is none.
+        """From an integer map: inputs (or pixels) of one number are one group; negative is none.
 
         Args:
             shape: the input's shape, without the batch.

@@ -1,7 +1,7 @@
 """What is asked: a network, a box around an input, a target, and the groups."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -133,7 +133,7 @@ class Target:
         )
 
     def matrix(self, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows for a network of `outputs` numbers: coefficients (rows, outputs), offsets (rows,).
+        """The rows of a network of `outputs` numbers: coefficients (rows, outputs), offsets (rows,).
 
         Raises:
             TargetError: the network does not have such an output.
@@ -154,11 +154,7 @@ class Target:
             raise TargetError(
                 "the network has one output, so no class can win; give rows with a threshold"
             )
-        others = (
-            [self.other_index]
-            if self.kind == "pair"
-            else [k for k in range(outputs) if k != self.label_index]
-        )
+        others = self._others(outputs)
         matrix = np.zeros((len(others), outputs))
         matrix[np.arange(len(others)), others] = 1.0
         matrix[:, self.label_index] = -1.0
@@ -168,14 +164,17 @@ class Target:
         """What each row is called in words."""
         if self.kind == "rows":
             return [f"row {number}" for number in range(len(self.coefficients))]
-        others = (
-            [self.other_index]
-            if self.kind == "pair"
-            else [k for k in range(outputs) if k != self.label_index]
-        )
-        return [f"class {other} over class {self.label_index}" for other in others]
+        return [
+            f"class {other} over class {self.label_index}" for other in self._others(outputs)
+        ]
 
-    def to_dict(self) -> dict:
+    def _others(self, outputs: int) -> list[int]:
+        """The classes that the label is compared with."""
+        if self.other_index is not None:
+            return [self.other_index]
+        return [k for k in range(outputs) if k != self.label_index]
+
+    def to_dict(self) -> dict[str, Any]:
         """The target as the JSON has it."""
         if self.kind == "rows":
             return {
@@ -220,6 +219,6 @@ class Query:
                 "convert the input before making the box"
             )
         self.target.matrix(self.network.outputs)
-        if self.groups is None:
+        if self.groups is None:  # pyright: ignore[reportUnnecessaryComparison]
             object.__setattr__(self, "groups", Groups.columns(self.box.center.shape))
         self.groups.check_fits(self.box.center.shape)

@@ -1,8 +1,8 @@
 """The command line: every file here whose name has no underscore in front is one command.
 
 A command parses, calls the package, and prints: results on standard output, progress and errors
-on standard error. Exit codes: 0 done, 1 refuted, 2 usage (also an input, box, group or target that does not
-fit), 4 any other error, 130 interrupted.
+on standard error. Exit codes: 0 done, 1 refuted, 2 usage (also an input, box, group or target that
+does not fit), 4 any other error, 130 interrupted.
 """
 
 import os
