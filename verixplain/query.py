@@ -133,7 +133,7 @@ class Target:
         )
 
     def matrix(self, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of a network of `outputs` numbers: coefficients (rows, outputs), offsets (rows,).
+        """The rows for `outputs` numbers: coefficients (rows, outputs), offsets (rows,).
 
         Raises:
             TargetError: the network does not have such an output.
@@ -164,9 +164,7 @@ class Target:
         """What each row is called in words."""
         if self.kind == "rows":
             return [f"row {number}" for number in range(len(self.coefficients))]
-        return [
-            f"class {other} over class {self.label_index}" for other in self._others(outputs)
-        ]
+        return [f"class {other} over class {self.label_index}" for other in self._others(outputs)]
 
     def _others(self, outputs: int) -> list[int]:
         """The classes that the label is compared with."""
