@@ -52,10 +52,13 @@ class Job:
         explanation = self._explain(given)
         show_view(view(explanation, self.rows))
         out = console()
-        out.print(f"\ninput {given.source}: numbers taken as {_units(given.units)}")
+        words = f"\ninput {given.source}: numbers taken as {_units(given.units)}"
+        out.print(words, markup=False)
         if self.out is not None:
             folder = save(explanation, self.out, self._words(given))
-            out.print(f"written to {folder}: explanation.json, explanation.npz, heatmap.png")
+            out.print(
+                f"written to {folder}: explanation.json, explanation.npz, heatmap.png", markup=False
+            )
         return 0
 
     def _explain(self, given: Input) -> Explanation:
@@ -83,7 +86,7 @@ class Job:
         failed = sum(line["result"] == "error" for line in lines)
         words = f"\n{len(lines) - failed} of {len(lines)} inputs explained; numbers taken as "
         words += _units(file.units) + (f"; written to {out}" if out is not None else "")
-        console().print(words)
+        console().print(words, markup=False)
         return 4 if failed else 0
 
     def _one(self, file: InputFile, index: int, out: Path | None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def console() -> Console:
 def show_view(view: "View") -> None:
     """An explanation: headline, facts, and the groups that count most."""
     out = console()
-    out.print(f"\n[bold]{escape(view.title)}[/bold]")
+    out.print(f"\n{view.title}", markup=False, style="bold")
     show_facts(view.facts, out)
     show_rows([astuple(view.headings), *map(astuple, view.rows)], right=(0, 2, 3), out=out)
     if view.left_out:
@@ -75,13 +75,15 @@ def progress(what: str = "") -> Iterator[Callable[[str, int, int], None]]:
     Args:
         what: said in front of every stage.
     """
+    # This very stream: bounds redirect sys.stderr while auto_LiRPA runs.
+    console = Console(file=sys.stderr)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
     )
     tasks: dict[str, TaskID] = {}

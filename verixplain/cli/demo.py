@@ -33,5 +33,6 @@ def command(out: str, debug: bool) -> int:
         f"'{models.folder() / 'digits_inputs.npz'}#{NUMBER}' --radius {RADIUS} --groups {GROUPS} "
         f"--out {out}",
         soft_wrap=True,
+        markup=False,
     )
     return code

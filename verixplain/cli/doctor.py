@@ -31,7 +31,8 @@ def command(as_json: bool, debug: bool) -> int:
         out = console()
         show_facts(found, out)
         for what, how in missing.items():
-            out.print(f"\nmissing: {what}\n  {how}", markup=False, soft_wrap=True)
+            optional = " (optional)" if what in dict(OPTIONAL.values()) else ""
+            out.print(f"\nmissing{optional}: {what}\n  {how}", markup=False, soft_wrap=True)
         if "bounds" not in missing:
             out.print("\nbounds can be computed")
     return 4 if "bounds" in missing else 0

@@ -68,7 +68,7 @@ def _show(found: dict[str, Any]) -> None:
         facts.append(("bounds", f"none: {found['bounds']['reason']}"))
         facts.append(("", "methods without bounds (gradients) still work"))
     out = console()
-    out.print(f"\n[bold]{found['name']}[/bold]")
+    out.print(f"\n{found['name']}", markup=False, style="bold")
     show_facts(facts, out)
     out.print()
     rows = [("node", "operator", "shape", "bounds", "note")]

@@ -55,5 +55,5 @@ def _show(found: "Replay") -> None:
     if found.moved is not None:
         facts.append(("moved", f"{found.moved} inputs differ from the input"))
     out = console()
-    out.print(f"\n[bold]{found.source}[/bold] in ONNX Runtime")
+    out.print(f"\n{found.source} in ONNX Runtime", markup=False, style="bold")
     show_facts(facts, out)
