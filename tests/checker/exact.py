@@ -59,21 +59,25 @@ class Exact:
 
 
 class Deployed(Exact):
-    """One float32 execution: random order of summation, random fused multiply-add."""
+    """One float32 execution: random order, fused multiply-add or not, perhaps flush-to-zero."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
+        self.rng, self.flushes = rng, rng.random() < 0.5
 
     def sum(self, terms) -> Fraction:
         terms = list(terms)
         total = np.float32(0)
         for place in self.rng.permutation(len(terms)):
-            w, h = terms[place]
+            w, h = (self.flushed(np.float32(part)) for part in terms[place])
             if self.rng.random() < 0.5:
-                total = np.float32(total + np.float32(np.float32(w) * np.float32(float(h))))
+                total = self.flushed(np.float32(total + self.flushed(np.float32(w * h))))
             else:
-                total = self.round(F(w) * h + F(float(total)))
+                exact = F(float(w)) * F(float(h)) + F(float(total))
+                total = self.flushed(self.round(exact))
         return F(float(total))
+
+    def flushed(self, value: np.float32) -> np.float32:
+        return np.float32(0) if self.flushes and abs(value) < 2.0**-126 else value
 
     @staticmethod
     def round(value: Fraction) -> np.float32:
@@ -126,11 +130,10 @@ class Run:
     def gemm(self, node, transB=0):  # noqa: N803 - ONNX's name
         h, weight = self.numbers[node.input[0]].ravel(), self.constants[node.input[1]]
         weight = weight if transB else weight.T
-        bias = self.constants[node.input[2]]
-        terms = [
-            [*zip(map(float, row), h, strict=True), (float(b), F(1))]
-            for row, b in zip(weight, bias, strict=True)
-        ]
+        terms = [list(zip(map(float, row), h, strict=True)) for row in weight]
+        if len(node.input) > 2:
+            for own, b in zip(terms, self.constants[node.input[2]], strict=True):
+                own.append((float(b), F(1)))
         return self._linear(node, terms, (1, len(weight)))
 
     def matmul(self, node):
@@ -264,6 +267,9 @@ class Run:
         h = self.numbers[node.input[0]]
         found = [self.a.average(list(c.ravel()), c.size) for c in h[0]]
         return np.array(found, object).reshape(1, -1, *[1] * (h.ndim - 2))
+
+    def identity(self, node):
+        return self.numbers[node.input[0]]
 
     def flatten(self, node):
         return self.numbers[node.input[0]].reshape(1, -1)

@@ -7,7 +7,7 @@ knows. Deterministic: all randomness comes from the generator handed in.
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-SCALES = ("plain", "huge", "cancel", "tiny")
+SCALES = ("plain", "huge", "cancel", "tiny", "subnormal")
 
 
 class Writer:
@@ -33,6 +33,7 @@ class Writer:
         """Random weights; under `cancel` neighbours along axis 1 nearly cancel."""
         rng = self.rng
         size = {"huge": 10.0 ** rng.integers(-3, 7), "tiny": 10.0 ** -rng.integers(3, 9)}
+        size["subnormal"] = 10.0 ** -rng.integers(12, 24)
         found = rng.standard_normal(shape) * size.get(self.scale, 1.0)
         if self.scale == "cancel" and len(shape) > 1 and shape[1] > 1:
             found[:, 1] = -found[:, 0] * (1 + 2.0**-20)
@@ -182,9 +183,37 @@ def image_model(rng: np.random.Generator, scale: str, smooth: bool) -> tuple[byt
     return w.model(shape, _dense(w, h, n, 3)), shape
 
 
+def lone_model(rng: np.random.Generator, scale: str) -> tuple[bytes, tuple]:
+    """One or two operators on three inputs: nothing else's error hides a missing error term."""
+    w = Writer(rng, scale)
+    way = int(rng.integers(0, 8))
+    if way == 0:
+        h = _constant_step(w, "x", 3)
+    elif way == 1:
+        h = _normalised(w, "x", 3)
+    elif way == 2:
+        h = w.node("Sub", [_dense(w, "x", 3, 3), _dense(w, "x", 3, 3)])
+    elif way == 3:
+        h = w.node("Add", ["x", _activated(w, "x", smooth=False)])
+    elif way == 4:
+        h = w.node("LeakyRelu", [w.node("Mul", ["x", w.constant([-1.0])])], alpha=0.3)
+    elif way == 5:
+        h = w.node("Reshape", ["x", w.constant([1, 1, 3], np.int64)])
+        h = w.node("AveragePool", [h], kernel_shape=[3], strides=[1], pads=[1, 1])
+        h = w.node("Flatten", [h])
+    elif way == 6:
+        h = _constant_step(w, _constant_step(w, "x", 3), 3)
+    else:
+        h = w.node(str(rng.choice(["Sigmoid", "Tanh", "LeakyRelu"])), ["x"])
+        h = w.node("Identity", [h])  # a trailing Sigmoid would be skipped
+    return w.model((1, 3), h), (1, 3)
+
+
 def hostile_model(rng: np.random.Generator, number: int) -> tuple[bytes, tuple]:
     """Network `number` of a run; scales and kinds take turns."""
-    scale = SCALES[number % 4]
+    scale = SCALES[number % 5]
+    if number // 5 % 3 == 2:
+        return lone_model(rng, scale)
     make = dense_model if rng.random() < 0.5 else image_model
     return make(rng, scale, smooth=rng.random() < 0.3)
 
@@ -194,6 +223,7 @@ RADII = (0.0, 0.0, 1e-9, 1e-6, 1e-3, 0.1, 1.0)
 
 def hostile_box(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Center, lower and upper ends in float32; some inputs do not move."""
-    center = rng.random(n).astype(np.float32)
+    center = (rng.random(n) * 2.0 ** rng.integers(-8, 3)).astype(np.float32)
+    center *= rng.choice([-1.0, 1.0, 1.0], n).astype(np.float32)
     radius = np.float32(rng.choice(RADII)) * (rng.random(n) < 0.8).astype(np.float32)
     return center, (center - radius).astype(np.float32), (center + radius).astype(np.float32)

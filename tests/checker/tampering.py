@@ -18,7 +18,7 @@ WEIGHTS = (
     np.array([[1.0, -0.5, 0.25], [0.5, 1.0, -1.0], [-1.0, 0.5, 0.5], [0.25, 0.5, 1.0]]),
     np.array([0.125, -0.25, 0.0, 0.5]),
     np.array([[2.0, 0.5, 0.25, 2.0], [0.5, -1.0, 1.0, 0.25], [-0.5, 0.25, 0.5, -1.0]]),
-    np.array([1.0, 0.0, -0.5]),
+    np.array([1.0, 0.25, -0.5]),
 )
 CENTER = np.array([0.5, 0.25, -0.5])
 RADIUS = 0.125
@@ -119,6 +119,10 @@ def append(made: Draft, path: str, value) -> None:
 
 def array(made: Draft, name: str, dtype: str, values) -> None:
     made.arrays[name] = np.array(values, dtype)
+
+
+def empty(made: Draft, name: str, dtype: str, shape: list[int]) -> None:
+    made.arrays[name] = np.zeros(shape, dtype)
 
 
 def add(made: Draft, name: str, place: int, amount: float) -> None:
@@ -243,6 +247,9 @@ MODEL_CHANGES = {
     "output is the input": lambda p: setattr(p.graph.output[0], "name", "x"),
     "out of order": lambda p: p.graph.node.insert(0, p.graph.node.pop()),
     "field twice": _field_twice,
+    "nothing but Identity": lambda p: (
+        _operator("Identity", 4)(p) or p.graph.node[4].input.__setitem__(slice(None), ["x"])
+    ),
     "empty": lambda p: b"",
     "not protobuf": lambda p: b"\xff" * 64,
     "cut": lambda p: p.SerializeToString()[:-7],
@@ -251,7 +258,7 @@ MODEL_CHANGES = {
 
 
 BEFORE = {"set": set_, "delete": delete, "append": append, "array": array, "add": add}
-BEFORE |= {"drop": drop, "model": model}
+BEFORE |= {"drop": drop, "model": model, "empty": empty}
 
 
 def header(data: bytes, name: str, key: str, value) -> bytes:
@@ -278,7 +285,13 @@ def _joined(text: str, body: bytes) -> bytes:
     return struct.pack("<Q", len(encoded)) + encoded + body
 
 
+def header_is(data: bytes, text: str) -> bytes:
+    size = struct.unpack("<Q", data[:8])[0]
+    return _joined(text, data[8 + size :])
+
+
 AFTER = {
+    "header is": header_is,
     "header": header,
     "header text": header_text,
     "cut": lambda data, size: data[:size],
@@ -301,3 +314,38 @@ def tampered(edits: list[list]) -> tuple[bytes, bytes]:
             data = AFTER[verb](data, *rest)
         assert verb in BEFORE or verb in AFTER, verb
     return made.model, data
+
+
+def one_node(given: dict) -> bytes:
+    """A model of one node: `operator`, `input` shape, `constants`, `attributes`, `opset`.
+
+    A constant is a list of numbers, a shape as text like "2x3" (all ones), or "" for an input left
+    out; integers stay integers.
+    """
+    value = helper.make_tensor_value_info
+    tensors, names = [], []
+    for place, constant in enumerate(given.get("constants", [])):
+        names.append("" if constant == "" else f"c{place}")
+        if isinstance(constant, str) and constant:
+            shape = [int(n) for n in constant.split("x")]
+            tensors.append(numpy_helper.from_array(np.ones(shape, np.float32), names[-1]))
+        elif constant != "":
+            array = np.array(constant)
+            kind = np.int64 if array.dtype.kind == "i" else np.float32
+            tensors.append(numpy_helper.from_array(array.astype(kind), names[-1]))
+    inputs = given.get("inputs", ["x", *names])
+    attributes = {k: tuple(v) if v == [] else v for k, v in given.get("attributes", {}).items()}
+    node = helper.make_node(given["operator"], inputs, ["z"])
+    for key, attribute in attributes.items():
+        kind = onnx.AttributeProto.INTS if attribute == () else None
+        node.attribute.append(helper.make_attribute(key, attribute, attr_type=kind))
+    nodes = [node, helper.make_node("Relu", ["z"], ["y"])]
+    graph = helper.make_graph(
+        nodes,
+        "one",
+        [value("x", TensorProto.FLOAT, given["input"])],
+        [value("y", TensorProto.FLOAT, None)],
+        tensors,
+    )
+    opset = helper.make_opsetid("", given.get("opset", 17))
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()

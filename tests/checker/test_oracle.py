@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from .local import wrong_pieces
 from .oracle import violations
 
 COUNT = int(os.environ.get("VERIXPLAIN_ORACLE", "96"))
@@ -12,3 +13,7 @@ COUNT = int(os.environ.get("VERIXPLAIN_ORACLE", "96"))
 @pytest.mark.parametrize("seed", range(4))
 def test_no_bound_contradicts_an_exact_rational(seed):
     assert not list(violations("verixplain.checker", seed, COUNT // 4))
+
+
+def test_every_backward_step_keeps_its_promise_exactly():
+    assert not list(wrong_pieces("verixplain.checker", seed=7, count=2 * COUNT))

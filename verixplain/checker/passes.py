@@ -124,6 +124,8 @@ class Bounder:
         piece = self.network.pieces[index - 1]
         value = piece.sources[0]
         neurons = np.flatnonzero(piece.open(state)[0]) if chosen is None else chosen
+        if not len(neurons) or value == 0:  # of the box itself the ends are known
+            return
         lows, highs = [], []
         for start in range(0, len(neurons), self.chunk):
             part = neurons[start : start + self.chunk]
@@ -132,8 +134,6 @@ class Bounder:
                 rows = unit_rows(self.network.shapes[value], part, np.full(len(part), sign))
                 real, float32 = self._sweep(state, value, rows, member, index, part, side, free)
                 ends.append(sign * (float32 if self.float32 else real).T)
-        if not len(neurons):
-            return
         low = np.maximum(np.concatenate(lows, axis=1), state.lower[value][0, neurons])
         high = np.minimum(np.concatenate(highs, axis=1), state.upper[value][0, neurons])
         need((low <= high).all(), Reason.NOT_FINITE, "an interval is empty")

@@ -131,9 +131,8 @@ class Sweep:
         base = np.einsum("rn,rn->r", rows.numbers, np.broadcast_to(center, moves.shape))
         span = moves.sum(axis=1)
         sizes = np.abs(rows.numbers) * np.abs(center)
-        size = self.size + np.abs(base) + span
-        error = self.error + gamma(moves.shape[1] + 4) * (sizes.sum(axis=1) + span)
-        error = (error + (self.terms + 4) * UNIT * size) * SAFETY + FLOOR
+        error = self.error + gamma(moves.shape[1] + 8) * (sizes.sum(axis=1) + span)
+        error = (error + (self.terms + 8) * UNIT * self.size) * SAFETY + FLOOR
         moved = span[:, None] if free is None else moves @ free
         total = (self.total + base)[:, None] + moved
         executed = (error + self.executed * SAFETY + FLOOR)[:, None]
@@ -167,7 +166,7 @@ class Affine:
         (h,) = self.sources
         lower, upper = state.lower[h], state.upper[h]
         middle = 0.5 * lower + 0.5 * upper
-        radius = up(np.maximum(up(upper - middle), up(middle - lower)))
+        radius = np.maximum(up(upper - middle), up(middle - lower))
         count = len(middle)
         spans = self.linear.forward(np.concatenate([radius, state.largest(h)]), absolute=True)
         g = gamma(self.linear.fan + 4)
