@@ -71,7 +71,7 @@ def intervals(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndar
     return np.minimum(lower, upper), np.maximum(lower, upper)
 
 
-LEAK = 0.0625
+LEAK = float(np.float32(0.3))
 EXACT = {
     "relu": lambda z: max(z, Fraction(0)),
     "leaky": lambda z: max(z, Fraction(0)) + Fraction(LEAK) * min(z, Fraction(0)),

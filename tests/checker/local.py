@@ -76,9 +76,9 @@ def wrong_pieces(package: str, seed: int, count: int) -> Iterator[str]:
 def _steps(checker, rng, label: str, model: bytes, shape: tuple) -> Iterator[str]:
     network = checker("operators").build(checker("wire").read_model(model))
     n, m = network.size(0), network.size(len(network.pieces))
-    center = _numbers(rng, n).astype(np.float32).astype(np.float64)
-    wide = rng.choice([0.0, 0.0, 1e-9, 1.0], n) * np.abs(center)
-    ends = [(center + s * wide).astype(np.float32).astype(np.float64)[None] for s in (-1, 1)]
+    center = _numbers(rng, n)
+    wide = rng.choice([0.0, 0.0, 1e-9, 1.0, 3e5], n) * np.abs(center)
+    ends = [(center + s * wide)[None] for s in (-1, 1)]
     bounder = checker("passes").Bounder(network, checker("passes").Recipe(), False)
     state = bounder.forward(center[None], *ends)
     rows = checker("rows").Rows(_numbers(rng, 12, m))
@@ -93,6 +93,7 @@ def _steps(checker, rng, label: str, model: bytes, shape: tuple) -> Iterator[str
         network.pieces[index - 1].backward(index, sweep.rows.pop(index), sweep)
     known = fractions(sweep.total) + fractions(sweep.error) * Fraction(1 + 1e-6)
     known += fractions((sweep.terms + 1) * 2.0**-53 * sweep.size) + Fraction(1e-200)
+    reached = fractions(sweep.reach(None)[0][:, 0])
     exact_rows, exact_moved = fractions(rows.numbers), fractions(sweep.rows[0].dense().numbers)
     for _ in range(3):
         x = np.where(rng.random(n) < 0.5, ends[0][0], ends[1][0])
@@ -100,6 +101,8 @@ def _steps(checker, rng, label: str, model: bytes, shape: tuple) -> Iterator[str
         left, right = exact_rows.dot(run.output), known + exact_moved.dot(fractions(x))
         if any(a > b for a, b in zip(left, right, strict=True)):
             yield label
+        if any(a > b for a, b in zip(left, reached, strict=True)):
+            yield f"{label}: reach"
         low, high = fractions(state.lower[-1][0]), fractions(state.upper[-1][0])
         if any(not a <= v <= b for a, v, b in zip(low, run.output, high, strict=True)):
             yield f"{label}: interval"

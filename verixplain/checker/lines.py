@@ -89,7 +89,7 @@ class Curved:
     def lines(self, lower: Array, upper: Array) -> Lines:
         slope, at = self._above(lower, upper)
         mirrored, at_mirrored = self._above(-upper, -lower)
-        below = down((self.scale - 2 * self.shift) - at_mirrored)
+        below = (self.scale - 2 * self.shift) - at_mirrored  # its rounding is paid for there
         return Lines(slope, at, mirrored, below, np.zeros(lower.shape, bool))
 
     def _above(self, lower: Array, upper: Array) -> tuple[Array, Array]:
@@ -122,7 +122,7 @@ class Curved:
         concave = np.where(upper > 0.0, self.values(touch)[1] - slope * touch + rest, -np.inf)
         ends = [self.values(z)[1] - slope * z for z in (lower, upper)]
         size = np.maximum(np.abs(lower), np.abs(upper))
-        rounding = 2.0**-47 * (2.0 + slope * size + rest)  # each step above costs 2^-53 of this
+        rounding = 2.0**-47 * (2.0 + slope * size + rest)  # each step costs 2^-53 of this or less
         return np.maximum(concave, np.maximum(*ends)) + rounding
 
 

@@ -10,7 +10,7 @@ from .linear import Convolution, Dense, Diagonal, Window
 from .lines import RELU, SIGMOID, TANH, Kinked
 from .pieces import Activation, Affine, MaxPool, Nonlinear, Pick, Piece, Sum
 from .reasons import MOST_NUMBERS, Reason, Refusal, need
-from .rounding import LARGEST, UNIT, Array
+from .rounding import LARGEST, TINY32, UNIT, Array
 from .rows import image_of
 from .wire import Model, Node
 
@@ -204,10 +204,12 @@ def _batch_normalization(b: Building) -> int:
     shape = b.shape(h)
     b.need(len(shape) >= 2, "no channels")
     b.need(all(p.shape == (shape[1],) for p in (gain, shift, mean, variance)), "parameter shapes")
-    b.need((variance + epsilon > 1e-30).all() and epsilon >= 0, "variance plus epsilon is not > 0")
+    fits = (variance + epsilon > 1e-10).all() and epsilon >= 0
+    b.need(fits, "variance plus epsilon is not > 1e-10")
     scale = gain / np.sqrt(variance + epsilon)
     bias = shift - mean * scale
     size = (np.abs(shift) + np.abs(mean * scale)) * (1 + 32 * UNIT)
+    flushed = TINY32 * 2**10 * (1 + np.abs(gain) + np.abs(scale))  # of its inner products
 
     def spread(channels: Array) -> Array:
         return np.broadcast_to(channels.reshape(-1, *[1] * (len(shape) - 2)), shape[1:]).ravel()
@@ -218,7 +220,7 @@ def _batch_normalization(b: Building) -> int:
         shape,
         spread(bias),
         bias_size=spread(size),
-        bias_error=spread(16 * UNIT * size),
+        bias_error=spread(16 * UNIT * size + flushed),
         inexact=8 * UNIT,
         roundings=16,
     )
@@ -295,8 +297,9 @@ def _average(b: Building, h: int, kernel: list[int], whole_windows: bool) -> int
     if whole_windows:
         return total
     counts = ones.forward(np.ones((1, b.network.size(h))))[0]
-    b.need((counts >= 1).all(), "a window holds only padding")
-    return b.affine(total, Diagonal(1.0 / counts), shape, inexact=2 * UNIT, roundings=3)
+    with np.errstate(divide="ignore"):  # a window of padding only is refused as too large
+        share_of_each = Diagonal(1.0 / counts)
+    return b.affine(total, share_of_each, shape, inexact=2 * UNIT, roundings=3)
 
 
 @builds("AveragePool")
