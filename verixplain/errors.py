@@ -87,6 +87,18 @@ class UnsupportedBoundError(VerixplainError):
     """A bound method cannot handle this network, by name; gradient methods still work."""
 
 
+class UnsupportedMethodError(VerixplainError):
+    """A method cannot explain this network, by name; others can."""
+
+
+class NoBoundaryError(VerixplainError):
+    """No point of another class was found, so there is nothing a boundary method could explain."""
+
+
+class ConservationError(VerixplainError):
+    """Relevance was lost or made on its way through the network: some rule here is wrong."""
+
+
 class BoundFailedError(VerixplainError):
     """A bound method ran and gave no usable number (NaN, infinity, or an error of its own)."""
 
@@ -100,6 +112,18 @@ class SoundnessAlarm(VerixplainError):  # noqa: N818 - an alarm, not an error of
 
     Never clipped and never retried: the job fails, and the message says where.
     """
+
+
+class QueryError(VerixplainError):
+    """A VNN-LIB query that cannot be read, or does not fit the network it is asked about."""
+
+
+class UnsupportedQueryError(QueryError):
+    """A well-formed VNN-LIB query of a theory that is not supported; the message names it."""
+
+
+class JobError(VerixplainError):
+    """A job file with a key or value that it cannot have, or a run folder of another job."""
 
 
 class OutputError(VerixplainError):

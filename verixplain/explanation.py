@@ -106,9 +106,11 @@ class Explanation:
             says otherwise; larger counts more.
         bound: name of the bound method, "" where none is used.
         engine: how the groups were bounded, "" where none was.
+        rows_evaluated: margin rows that were bounded for single groups.
         overlaps: enclosures of the adversarial overlaps, where the method proves them.
         order, top_k: what follows from the enclosures.
         map: scores of every single input, in the input's shape, where the method has them.
+        arrays: what else belongs to the scores (the noise drawn, a boundary point), by name.
         timing: seconds by stage; `total` is always there.
         notes: whatever a reader must know: what was stripped, skipped, repaired.
     """
@@ -120,16 +122,20 @@ class Explanation:
     settings: Mapping[str, Any] = field(default_factory=dict)
     bound: str = ""
     engine: str = ""
+    rows_evaluated: int | None = None
     overlaps: Overlaps | None = None
     order: Order | None = None
     top_k: TopK | None = None
     map: np.ndarray | None = None
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     timing: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.group_scores).all():
             raise NotFiniteError(f"a score of {self.method} is NaN or infinite")
+        if self.map is not None and not np.isfinite(self.map).all():
+            raise NotFiniteError(f"the map of {self.method} has NaN or infinite numbers")
 
     @property
     def scores(self) -> np.ndarray:

@@ -7,20 +7,26 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from verixplain.attack.pgd import PGD, Witnesses
-from verixplain.bounds import bound
+from verixplain.attribution._base import Method
+from verixplain.bounds import Engine, bound, method_named
+from verixplain.bounds.hybrid import sampled_upper
+from verixplain.bounds.parent import GroupBounds, bound_groups
 from verixplain.errors import SettingError, SoundnessAlarm
 from verixplain.explanation import Explanation, Overlaps
 from verixplain.features import Groups
 from verixplain.query import Query
 from verixplain.registry import methods
 
-ENGINES = ("per-group",)
+ENGINES = ("auto", "parent", "per-group", "hybrid")
+_COEFFICIENTS = ("crown", "crown-ibp", "alpha-crown")
+"""Bound methods whose coefficients on the whole box serve every group."""
+
 Progress = Callable[[str, int, int], None]
 
 
 @methods.add
 @dataclass(frozen=True)
-class EVA:
+class EVA(Method):
     """Verified importance `U(B) - U(B_u)`, in units of the target's margin (logits).
 
     The score is a difference of two upper bounds. What is proved about the true importance
@@ -29,27 +35,49 @@ class EVA:
 
     Args:
         bound: name of the bound method.
-        engine: `per-group`, a bound for every group, as published.
+        engine: `parent`, one pass over the whole box that serves every group, for bounds of the
+            CROWN family; `per-group`, a bound for every group, as published; `hybrid`, sampled
+            values at the node `cut` and the bound from there on, which is empirical; `auto` is
+            `parent` where the bound allows it.
         dtype: precision of the bounds.
         device: of bounds and attack.
         steps, restarts, seed: of the attack.
         batch: boxes bounded at once; by default as many as fit in memory.
+        iterations: of the optimisation of slopes, for `alpha-crown`.
+        cut: for `hybrid`: the name of an ONNX node.
+        samples: for `hybrid`: points drawn in the box.
 
     Source: Fel et al. 2023, arXiv:2202.07728 (CVPR 2023); the enclosure is ours.
     """
 
     bound: str = "crown"
-    engine: str = "per-group"
+    engine: str = "auto"
     dtype: str = "float64"
     device: str = "auto"
     steps: int = 20
     restarts: int = 2
     seed: int = 0
     batch: int | None = None
+    iterations: int = 20
+    cut: str = ""
+    samples: int = 100
+
+    needs = "a network with bounds"
+
+    @property
+    def cost(self) -> str:
+        return "about 2 bounds and 1 attack a group"
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise SettingError(f"no engine {self.engine!r}; there are: {', '.join(ENGINES)}")
+        if self.engine == "parent" and self.bound not in _COEFFICIENTS:
+            raise SettingError(
+                f"the parent pass needs a bound with coefficients ({', '.join(_COEFFICIENTS)}), "
+                f"not {self.bound!r}; use --engine per-group"
+            )
+        if (self.engine == "hybrid") != bool(self.cut):
+            raise SettingError("--engine hybrid and --cut NODE go together")
 
     def explain(self, query: Query, progress: Progress | None = None) -> Explanation:
         """Bound every group of the query, attack every group, and enclose its importance.
@@ -58,7 +86,18 @@ class EVA:
             SoundnessAlarm: a rigorous lower bound exceeds a rigorous upper bound.
         """
         begin = time.perf_counter()
-        parent_upper, group_upper, timing = self._upper(query, progress)
+        if self.engine == "hybrid":
+            return self._empirical(query, progress)
+        engine, evaluated = self.engine, len(query.groups)
+        if engine == "auto":
+            engine = "parent" if self.bound in _COEFFICIENTS else "per-group"
+        if engine == "parent":
+            found = self._parent(query, progress)
+            parent_upper, group_upper = float(found.parent.max()), found.groups
+            timing, evaluated = dict(found.timing), found.rows_evaluated
+        else:
+            parent_upper, group_upper, timing = self._per_group(query, progress)
+            evaluated *= len(query.target.matrix(query.network.outputs)[0])
         middle = time.perf_counter()
         parent, groups = self._attack(query, progress)
         timing["attack"] = time.perf_counter() - middle
@@ -69,14 +108,48 @@ class EVA:
             method="eva",
             guarantee="estimate",
             group_scores=overlaps.upper - overlaps.group_upper,
-            settings=asdict(self),
+            settings={**asdict(self), "engine": engine},
             bound=self.bound,
-            engine=self.engine,
+            engine=engine,
+            rows_evaluated=evaluated,
             overlaps=overlaps,
             timing=timing,
         )
 
-    def _upper(
+    def _parent(self, query: Query, progress: Progress | None) -> GroupBounds:
+        return bound_groups(
+            Engine.of(query.network, self.dtype, self.device),
+            query.box,
+            query.groups,
+            query.target,
+            intermediate="ibp" if self.bound == "crown-ibp" else "crown",
+            iterations=self.iterations if self.bound == "alpha-crown" else 0,
+            progress=progress,
+        )
+
+    def _empirical(self, query: Query, progress: Progress | None) -> Explanation:
+        """Scores from sampled values at a node: no bounds, so no enclosures and no order."""
+        begin = time.perf_counter()
+        engine = Engine.of(query.network, self.dtype, self.device)
+        parent, groups = sampled_upper(
+            engine, query, method_named(self.bound), self.cut, self.samples, self.seed, progress
+        )
+        return Explanation(
+            query=query,
+            method="eva",
+            guarantee="empirical",
+            group_scores=parent - np.minimum(groups, parent),
+            settings=asdict(self),
+            bound=self.bound,
+            engine="hybrid",
+            timing={"total": time.perf_counter() - begin},
+            notes=(
+                f"empirical: {self.samples} sampled inputs stand for the box at node "
+                f"{self.cut!r}; only what follows it is verified, so nothing here is a bound",
+            ),
+        )
+
+    def _per_group(
         self, query: Query, progress: Progress | None
     ) -> tuple[float, np.ndarray, dict[str, float]]:
         """`U(B)`, every `U(B_u)`, and the seconds each took."""

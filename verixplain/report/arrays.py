@@ -15,7 +15,8 @@ def explanation_arrays(explanation: Explanation) -> dict[str, np.ndarray]:
       `group_inputs[group_starts[u]:group_starts[u + 1]]`, flat input numbers;
     - `witness` (groups, *input): the best point found in every B_u; `witness_box`: in B;
     - `input`, `box_lower`, `box_upper`: the query, in the model's units;
-    - `target_coefficients` (rows, outputs), `target_offsets`: g is the largest row.
+    - `target_coefficients` (rows, outputs), `target_offsets`: g is the largest row;
+    - `method_NAME`: what else belongs to the scores of the method, such as the noise it drew.
     """
     query = explanation.query
     groups, box = query.groups, query.box
@@ -36,4 +37,6 @@ def explanation_arrays(explanation: Explanation) -> dict[str, np.ndarray]:
         arrays["lower"], arrays["upper"] = explanation.lower, explanation.upper
         arrays["witness"] = explanation.overlaps.group_witness
         arrays["witness_box"] = explanation.overlaps.witness
+    for name, array in explanation.arrays.items():
+        arrays[f"method_{name}"] = np.asarray(array)
     return arrays
