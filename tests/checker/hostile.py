@@ -186,7 +186,7 @@ def image_model(rng: np.random.Generator, scale: str, smooth: bool) -> tuple[byt
 def lone_model(rng: np.random.Generator, scale: str) -> tuple[bytes, tuple]:
     """One or two operators on three inputs: nothing else's error hides a missing error term."""
     w = Writer(rng, scale)
-    way = int(rng.integers(0, 8))
+    way = int(rng.integers(0, 11))
     if way == 0:
         h = _constant_step(w, "x", 3)
     elif way == 1:
@@ -203,6 +203,15 @@ def lone_model(rng: np.random.Generator, scale: str) -> tuple[bytes, tuple]:
         h = w.node("Flatten", [h])
     elif way == 6:
         h = _constant_step(w, _constant_step(w, "x", 3), 3)
+    elif way >= 8:  # one large weight and small ones: for inputs that are flushed to zero
+        uneven = np.array([2.0**20, 2.0**-20, 2.0**-20]) * (1 + rng.random((3, 3)))
+        if way == 8:
+            h = w.node("Gemm", ["x", w.constant(uneven)], transB=1)
+        elif way == 9:
+            h = w.node("Mul", ["x", w.constant(uneven[0])])
+        else:
+            h = w.node("Reshape", ["x", w.constant([1, 3, 1], np.int64)])
+            h = w.node("Flatten", [w.node("Conv", [h, w.constant(uneven[:, :, None])])])
     else:
         h = w.node(str(rng.choice(["Sigmoid", "Tanh", "LeakyRelu"])), ["x"])
         h = w.node("Identity", [h])  # a trailing Sigmoid would be skipped
@@ -225,5 +234,7 @@ def hostile_box(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarra
     """Center, lower and upper ends in float32; some inputs do not move."""
     center = (rng.random(n) * 2.0 ** rng.integers(-8, 3)).astype(np.float32)
     center *= rng.choice([-1.0, 1.0, 1.0], n).astype(np.float32)
+    if rng.random() < 0.2:
+        center[0] = 2.0**-127 * (1 + rng.random())  # a float32 that may be flushed to zero
     radius = np.float32(rng.choice(RADII)) * (rng.random(n) < 0.8).astype(np.float32)
     return center, (center - radius).astype(np.float32), (center + radius).astype(np.float32)

@@ -68,6 +68,8 @@ def intervals(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndar
     lower[:5], upper[:5] = 0.0, upper[:5].clip(0)
     lower[5:10], upper[5:10] = lower[5:10].clip(max=0), 0.0
     lower[10:15] = upper[10:15]
+    lower[15:40] = -np.abs(lower[15:40])  # chords almost as flat as the leak, almost as steep as 1
+    upper[15:40] = -lower[15:40] * 2.0 ** rng.integers(-45, 45, 25)
     return np.minimum(lower, upper), np.maximum(lower, upper)
 
 

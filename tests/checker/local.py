@@ -49,7 +49,10 @@ def _one_piece(rng: np.random.Generator, way: int) -> tuple[bytes, tuple]:
         pool = {"kernel_shape": [2, 2], "strides": [1, 1], "pads": [1, 1, 0, 0]}
         return w.model(image, w.node("AveragePool", ["x"], **pool)), image
     if way == 6:
-        return w.model(flat, w.node("Add", ["x", "x"])), flat
+        turned = w.node("Reshape", ["x", w.constant([1, 2, 3], np.int64)])
+        turned = w.node("Transpose", [turned], perm=[0, 2, 1])
+        turned = w.node("Flatten", [turned])
+        return w.model(flat, w.node(str(rng.choice(["Add", "Sub"])), ["x", turned])), flat
     if way == 7:
         first = w.node("Gemm", ["x", numbers(6, 6)])
         return w.model(flat, w.node("Add", [first, numbers(6)])), flat

@@ -63,7 +63,6 @@ class Building:
 
     def value(self, place: int = 0) -> int:
         """The network value at an input place."""
-        self.need(self.has(place), f"input {place} is missing")
         name = self.node.inputs[place]
         self.need(name in self.network.names, f"input {place} is not a value computed before it")
         return self.network.names[name]

@@ -137,10 +137,6 @@ class Bounder:
         low = np.maximum(np.concatenate(lows, axis=1), state.lower[value][0, neurons])
         high = np.minimum(np.concatenate(highs, axis=1), state.upper[value][0, neurons])
         need((low <= high).all(), Reason.NOT_FINITE, "an interval is empty")
-        state.lower[value], state.upper[value] = (
-            state.lower[value].copy(),
-            state.upper[value].copy(),
-        )
         state.lower[value][0, neurons], state.upper[value][0, neurons] = low[0], high[0]
         if free.shape[1] > 1:
             self.group_ends[value] = (neurons, low, high)

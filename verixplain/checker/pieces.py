@@ -174,7 +174,6 @@ class Affine:
         uncertain = self.inexact * size + self.bias_error
         center = self.linear.forward(middle) + self.bias
         radius = reach * (1 + 4 * g) + g * (size + self.bias_size) + uncertain * SAFETY + FLOOR
-        radius = up(radius * (1 + 8 * UNIT))
         n, summed = self.bias.size, size + self.bias_size
         error = gamma(self.linear.spread + 2) * size + gamma(n + 2) * self.bias_size
         executed: Array | float = 0.0
