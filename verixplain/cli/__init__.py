@@ -18,6 +18,8 @@ from verixplain.errors import (
     CardError,
     GroupsError,
     InputError,
+    JobError,
+    QueryError,
     RegionError,
     SettingError,
     TargetError,
@@ -33,6 +35,8 @@ USAGE_ERRORS = (
     CardError,
     GroupsError,
     InputError,
+    JobError,
+    QueryError,
     RegionError,
     SettingError,
     TargetError,
@@ -52,11 +56,25 @@ class Commands(click.Group):
         return import_module(f"verixplain.cli.{cmd_name.replace('-', '_')}").command
 
 
+def _say_name(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo("verixplain")
+        ctx.exit()
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, package_name="verixplain")
+@click.option(
+    "--name",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_name,
+    help="Show the solver's name (VNN-LIB) and exit.",
+)
+@click.version_option(__version__, package_name="verixplain", message="%(version)s")
 def app() -> None:
     """Explanations of ONNX networks with formal guarantees.
 

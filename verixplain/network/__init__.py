@@ -154,6 +154,7 @@ def load(
     shape: Sequence[int] | None = None,
     example: torch.Tensor | None = None,
     card: "str | Path | None" = None,
+    whole: bool = False,
 ) -> Network:
     """Load a model.
 
@@ -164,6 +165,7 @@ def load(
         shape: the input's shape without the batch, where the model leaves dimensions open.
         example: one batch of inputs, to export a torch module with.
         card: the model's TOML card; by default the file of the same name beside the model.
+        whole: whether a trailing Softmax or LogSoftmax stays part of the network.
 
     Raises:
         ModelError: one of its kinds says what is wrong with the file.
@@ -179,7 +181,8 @@ def load(
     graph, module = build(graph, dtype)
     stripped = None
     last = next(node for node in graph.nodes if graph.output in node.outputs)
-    if last.operator in STRIPPED and last.inputs[0] in graph.shapes and len(graph.nodes) > 1:
+    strip = not whole and last.operator in STRIPPED
+    if strip and last.inputs[0] in graph.shapes and len(graph.nodes) > 1:
         stripped = last.operator
         graph = _without(graph, last)
         graph, module = build(graph, dtype)

@@ -1,0 +1,60 @@
+"""The network that a query is about, as the query declares it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verixplain.errors import QueryError, UnsupportedQueryError
+from verixplain.vnnlib.specification import Specification
+
+if TYPE_CHECKING:
+    from verixplain.network import Network
+
+MODEL_TYPES = {"float32": np.float32, "float64": np.float64}
+
+
+def load_for(specification: Specification, path: str | Path) -> "Network":
+    """The model at `path`, checked against what the query declares.
+
+    Every operator is part of it: a query is about the outputs of the file, so a trailing Softmax
+    is not left out here.
+
+    Raises:
+        ModelError: the file cannot be loaded, or an operator is not supported.
+        QueryError: shapes or element types differ from the declared ones.
+    """
+    from verixplain.network import load
+
+    network = load(path, whole=True)
+    check_fits(specification, network)
+    return network
+
+
+def check_fits(specification: Specification, network: "Network") -> None:
+    """Refuse a network whose input or output is not the declared one.
+
+    Raises:
+        QueryError: shapes or element types differ.
+    """
+    given, output = specification.input, specification.output
+    for tensor, count, shape in (
+        (given, int(np.prod(network.input_shape)), (1, *network.input_shape)),
+        (output, network.outputs, network.graph.shapes[network.graph.output]),
+    ):
+        second = specification.version[0] >= 2
+        if tensor.size != count or (second and _core(tensor.shape) != _core(shape)):
+            raise QueryError(
+                f"{tensor.name} is declared with shape {list(tensor.shape)}, but the model "
+                f"{network.name!r} has {list(shape)} there"
+            )
+        if tensor.type != "real" and MODEL_TYPES.get(tensor.type) is not network.input_dtype:
+            raise UnsupportedQueryError(
+                f"{tensor.name} is declared as {tensor.type}, but the model {network.name!r} "
+                f"computes in {np.dtype(network.input_dtype).name}; declare that, or real"
+            )
+
+
+def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its dimensions of one: a batch of one may be written or not."""
+    return tuple(size for size in shape if size != 1)
