@@ -14,6 +14,7 @@ from verixplain.bounds import _lirpa
 from verixplain.bounds.enclosure import Interval, enclose, rows_of
 from verixplain.errors import BoundFailedError, OutOfMemoryError, SettingError
 from verixplain.network import Network
+from verixplain.network.primitives import Plan
 from verixplain.query import Target
 from verixplain.registry import bound_methods
 
@@ -89,12 +90,10 @@ class Engine:
         widen: False leaves the rounding allowances out, for tests that show why they are there.
     """
 
-    def __init__(self, network: Network, dtype: torch.dtype, device: str) -> None:
-        if dtype is torch.float32 and network.input_dtype is not np.float32:
-            raise SettingError("a float64 model cannot be bounded in float32; use --dtype float64")
+    def __init__(self, network: Network, plan: Plan, dtype: torch.dtype, device: str) -> None:
         self.network, self.dtype, self.device = network, dtype, device
-        self.exact = network.plan.to(torch.float64, device)
-        self.plan = self.exact if dtype is torch.float64 else network.plan.to(dtype, device)
+        self.exact = plan.to(torch.float64, device)
+        self.plan = self.exact if dtype is torch.float64 else plan.to(dtype, device)
         self.widen = True
         self._graph: _lirpa.Graph | None = None
 
@@ -103,10 +102,12 @@ class Engine:
         """The engine of a network; made once for every precision and device."""
         if dtype not in DTYPES:
             raise SettingError(f"no precision {dtype!r}; there are: {', '.join(DTYPES)}")
+        if dtype == "float32" and network.input_dtype is not np.float32:
+            raise SettingError("a float64 model cannot be bounded in float32; use --dtype float64")
         device = choose_device(device)
         engines = network.__dict__.setdefault("_engines", {})
         if (dtype, device) not in engines:
-            engines[dtype, device] = cls(network, DTYPES[dtype], device)
+            engines[dtype, device] = cls(network, network.plan, DTYPES[dtype], device)
         return engines[dtype, device]
 
     @property
@@ -147,6 +148,13 @@ class Engine:
                 largest = max(largest, open_ * max(seen))
             seen.append(known.lower[0].numel())
         return max(largest, rows * max(seen)) * itemsize * 6 + sum(seen) * itemsize * 16
+
+    def rows_at_once(self, values: Mapping[str, Interval], rows: int, boxes: int = 1) -> int | None:
+        """How many backward rows of a layer fit in memory together; None where all do."""
+        if self.bytes_per_box(values, rows) * boxes <= 2 * self.memory():
+            return None
+        widest = max(known.lower[0].numel() for known in values.values())
+        return max(16, self.memory() // (widest * self.dtype.itemsize * 12))
 
 
 def choose_device(device: str) -> str:

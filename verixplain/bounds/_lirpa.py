@@ -16,7 +16,7 @@ import traceback
 import types
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,10 +28,8 @@ from torch import Tensor, nn
 from verixplain.bounds.enclosure import (
     UNIT,
     Interval,
-    disturbance,
+    Rounding,
     extremes,
-    input_disturbance,
-    through,
 )
 from verixplain.bounds.relaxation import lines, pool_lines
 from verixplain.errors import (
@@ -389,49 +387,6 @@ def _own_operators() -> dict[str, type]:
     }
 
 
-class _Rounding:
-    """What rounding can do at every step of one call, from intervals as they become known.
-
-    Args:
-        exact: the plan in float64.
-        box: of the batch, float64.
-        unit: unit roundoff of the call's precision.
-        look: name of a relaxed step's input -> the interval in use for it, or None before it is
-            known. It is rigorous, because every bound was widened as it was made.
-    """
-
-    def __init__(self, exact: Plan, box: Interval, unit: float, look: Any) -> None:
-        self.exact, self.unit, self.look = exact, unit, look
-        self.steps = {step.name: step for step in exact.steps}
-        self._known: dict[str, Interval] = {exact.input: box}
-        self._sizes: dict[str, Tensor] = {}
-
-    def interval(self, name: str) -> Interval:
-        """The tightest interval known by now for a value."""
-        if name in self._known:
-            return self._known[name]
-        used = self.look(name)
-        if used is not None:  # this one even if another were tighter: lines were made from it
-            self._known[name] = used
-            return used
-        step = self.steps[name]
-        return through(step, [self.interval(part) for part in step.inputs])
-
-    def size(self, name: str, dtype: torch.dtype) -> Tensor:
-        """D of the step that makes `name`, in the call's precision, rounded up."""
-        if name not in self._sizes:
-            count = len(self.steps)
-            if name == self.exact.input:
-                size = input_disturbance(self._known[name], count, self.unit)
-            else:
-                step = self.steps[name]
-                parts = [self.interval(part) for part in step.inputs]
-                size = disturbance(step, parts, self.interval(name), count, self.unit)
-            rounded = size.to(dtype)
-            self._sizes[name] = torch.nextafter(rounded, torch.full_like(rounded, torch.inf))
-        return self._sizes[name]
-
-
 def _weigh(node: Any, rows: Any, size: Tensor) -> Any:
     """`|rows| . size`, whatever form auto_LiRPA keeps its rows in: (rows, batch) or patches."""
     if rows is None:
@@ -459,6 +414,13 @@ def _weigh(node: Any, rows: Any, size: Tensor) -> Any:
     return flat.gather(0, rows.index.reshape(count, batch))
 
 
+def _added(one: Any, two: Any) -> Any:
+    """Their sum; where just one is laid out as feature maps (channel, batch, ...), both as rows."""
+    if torch.is_tensor(one) and torch.is_tensor(two) and {one.ndim, two.ndim} == {2, 4}:
+        one, two = (x.transpose(0, 1).flatten(1).t() if x.ndim == 4 else x for x in (one, two))
+    return one + two
+
+
 @contextlib.contextmanager
 def _its_errors(method: str) -> Iterator[None]:
     """Say what failed inside the library, in a class of ours; memory errors pass."""
@@ -480,6 +442,12 @@ def _refused(method: str, error: Exception) -> UnsupportedBoundError:
     )
 
 
+OnRows = Callable[[str, "Tensor | None", list["tuple[Tensor, Tensor] | None"]], None]
+"""Called after every backward pass of one box: the value it started from; which of its numbers
+(flattened; None is all); and for the lower and the upper side, where they were computed, the
+bounds (rows,) with the coefficients of the input (rows, inputs) that they come from."""
+
+
 class Graph:
     """A plan as auto_LiRPA's bound graph, in one precision on one device.
 
@@ -494,8 +462,9 @@ class Graph:
     def __init__(self, plan: Plan, exact: Plan, dtype: torch.dtype, device: str) -> None:
         found = library()
         self.exact = exact
-        self._rounding: _Rounding | None = None
+        self._rounding: Rounding | None = None
         self._spent: Any = 0
+        self._on_rows: OnRows | None = None
         self.plan, self.dtype, self.device = plan, dtype, device
         example = torch.zeros((1, *plan.shapes[plan.input]), dtype=dtype, device=device)
         real, carrier = found.general.parse_module, _Carrier(plan).eval()
@@ -522,9 +491,12 @@ class Graph:
             self._widen(self.module[step.name], step.inputs)
         passes = self.module.backward_general
 
-        def one_pass(*values, **settings):
+        def one_pass(**settings):
             self._spent = 0
-            return passes(*values, **settings)
+            found = passes(**settings)
+            if self._on_rows is not None and not isinstance(settings["C"], str):
+                self._report(settings["node"].name, settings.get("unstable_idx"), *found[:2])
+            return found
 
         self.module.backward_general = one_pass
 
@@ -544,12 +516,12 @@ class Graph:
                 if name == self.plan.input:
                     size = self._rounding.size(name, self.dtype)
                     for side in (0, 1):
-                        spent[side] = spent[side] + _weigh(node, pairs[number][side], size)
+                        spent[side] = _added(spent[side], _weigh(node, pairs[number][side], size))
             if last_upper is not None:
-                self._spent = self._spent + (
-                    spent[1].detach() if torch.is_tensor(spent[1]) else spent[1]
+                self._spent = _added(
+                    self._spent, spent[1].detach() if torch.is_tensor(spent[1]) else spent[1]
                 )
-            return pairs, low - spent[0], high + spent[1]
+            return pairs, _added(low, -spent[0]), _added(high, spent[1])
 
         def interval_propagate(*values, **settings):
             low, high = forth(*values, **settings)[:2]
@@ -570,6 +542,7 @@ class Graph:
         settings: Mapping[str, Any],
         rows_at_once: int | None = None,
         widen: bool = True,
+        on_rows: OnRows | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, tuple[Tensor, Tensor]]]:
         """Rigorous bounds of `rows . output` over a batch of boxes, computed by auto_LiRPA.
 
@@ -581,6 +554,8 @@ class Graph:
             settings: of the optimisation of slopes.
             rows_at_once: how many backward rows of a layer are carried together; all by default.
             widen: False leaves the allowances out, for tests that show why they are there.
+            on_rows: told of the coefficients of every backward pass, the first layer's and the
+                rows' own included; then only upper bounds of the rows are computed.
 
         Returns:
             Lower and upper bounds (batch, rows); the allowance in each upper one; and the bounds
@@ -605,13 +580,19 @@ class Graph:
         box = Interval(lower.double(), upper.double())
         look = held if method == "alpha-crown" else None
         if widen:
-            self._rounding = _Rounding(self.exact, box, UNIT[self.dtype], self._look(look))
+            self._rounding = Rounding(self.exact, box, UNIT[self.dtype], self._look(look))
+        self._on_rows = on_rows
+        if on_rows is not None and batch != 1:
+            raise BoundFailedError("coefficients are handed over for one box at a time")
         with undisturbed(self.dtype), gradients, _its_errors(method):
             low, high = self.module.compute_bounds(
                 x=(found.general.BoundedTensor(center, perturbation),),
                 C=rows,
                 method=METHODS[method],
                 reference_bounds=held,
+                bound_lower=on_rows is None,
+                # Without its coefficients being asked for, the first layer is bounded forwards.
+                needed_A_dict=dict.fromkeys(self.activations, ()) if on_rows else None,
             )
         values = {}
         for name in self.activations:
@@ -620,10 +601,29 @@ class Graph:
                 values[name] = (node.lower.detach(), node.upper.detach())
         spent = torch.as_tensor(self._spent, dtype=self.dtype, device=self.device)
         spent = spent.reshape(rows.shape[1], batch).t() if spent.ndim else spent.expand(low.shape)
+        low = high if low is None else low
         result = low.detach(), high.detach(), spent, values
-        self._rounding = None
+        self._rounding = self._on_rows = None
         self._forget()
         return result
+
+    def _report(self, name: str, index: Any, low: Any, high: Any) -> None:
+        """Hand over what a pass over one box has found, in plain tensors."""
+        root = self.module[self.plan.input]
+        if isinstance(index, tuple):  # channel, row, column
+            channel, row, column = index
+            _, rows, columns = self.plan.shapes[name]
+            index = (channel * rows + row) * columns + column
+        sides: list[tuple[Tensor, Tensor] | None] = []
+        for ends, rows in ((low, root.lA), (high, root.uA)):
+            if ends is None or rows is None:
+                sides.append(None)
+                continue
+            if isinstance(rows, library().patches.Patches):
+                rows = rows.to_matrix((1, *self.plan.shapes[self.plan.input]))
+            ends = ends.detach().flatten()
+            sides.append((ends, rows.detach().reshape(len(ends), -1)))
+        self._on_rows(name, index, sides)  # type: ignore[misc]
 
     def _look(self, held: Mapping[str, Any] | None) -> Any:
         """How the interval in use for a relaxed input is found.

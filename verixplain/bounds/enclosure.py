@@ -22,7 +22,7 @@ Taking the computed rows as exact is ours (the certificate checker does the same
 inner products are assumed (no Winograd, no TF32); the door to the bound library sees to that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -240,6 +240,52 @@ def _inflated(factor: float, size: Tensor, width: int, unit: float) -> Tensor:
     return _up(factor * (1 + 4 * gamma(width + 32, unit) + 2.0**-20) * size + _TINY[dtype])
 
 
+Look = Callable[[str], "Interval | None"]
+
+
+class Rounding:
+    """What rounding can do at every step of a pass, from intervals as they become known.
+
+    Args:
+        exact: the plan in float64.
+        box: of the batch, float64.
+        unit: unit roundoff of the call's precision.
+        look: name of a relaxed step's input -> the interval in use for it, or None before it is
+            known. It is rigorous, because every bound was widened as it was made.
+    """
+
+    def __init__(self, exact: Plan, box: Interval, unit: float, look: Look) -> None:
+        self.exact, self.unit, self.look = exact, unit, look
+        self.steps = {step.name: step for step in exact.steps}
+        self._known: dict[str, Interval] = {exact.input: box}
+        self._sizes: dict[str, Tensor] = {}
+
+    def interval(self, name: str) -> Interval:
+        """The tightest interval known by now for a value."""
+        if name in self._known:
+            return self._known[name]
+        used = self.look(name)
+        if used is not None:  # this one even if another were tighter: lines were made from it
+            self._known[name] = used
+            return used
+        step = self.steps[name]
+        return through(step, [self.interval(part) for part in step.inputs])
+
+    def size(self, name: str, dtype: torch.dtype) -> Tensor:
+        """D of the step that makes `name`, in the call's precision, rounded up."""
+        if name not in self._sizes:
+            count = len(self.steps)
+            if name == self.exact.input:
+                size = input_disturbance(self._known[name], count, self.unit)
+            else:
+                step = self.steps[name]
+                parts = [self.interval(part) for part in step.inputs]
+                size = disturbance(step, parts, self.interval(name), count, self.unit)
+            rounded = size.to(dtype)
+            self._sizes[name] = torch.nextafter(rounded, torch.full_like(rounded, torch.inf))
+        return self._sizes[name]
+
+
 def extremes(
     kind: Univariate, slope: Tensor, lower: Tensor, upper: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -250,14 +296,6 @@ def extremes(
     places = torch.cat([places, lower[..., None], upper[..., None]], dim=-1)
     heights = kind.function(places) - slope[..., None] * places
     return heights.amin(-1), heights.amax(-1)
-
-
-def hull(values: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Interval]:
-    """Over a batch: one interval a value that holds those of all its members."""
-    return {
-        name: Interval(low.double().amin(0, keepdim=True), high.double().amax(0, keepdim=True))
-        for name, (low, high) in values.items()
-    }
 
 
 def _down(values: Tensor) -> Tensor:

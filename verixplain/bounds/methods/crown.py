@@ -28,11 +28,6 @@ def run(
     """One call of auto_LiRPA, its intermediate bounds cut with intervals of our own."""
     values = enclose(engine.exact, lower.double(), upper.double(), engine.widen)
     reference = {name: engine.outward(known.lower, known.upper) for name, known in values.items()}
-    each = engine.bytes_per_box(values, len(rows)) * len(lower)
-    rows_at_once = None
-    if each > 2 * engine.memory():  # carry the rows of a layer in parts
-        widest = max(known.lower[0].numel() for known in values.values())
-        rows_at_once = max(16, engine.memory() // (widest * engine.dtype.itemsize * 12))
     low, high, spent, used = engine.graph.bounds(
         method,
         lower,
@@ -40,7 +35,7 @@ def run(
         rows.expand(len(lower), *rows.shape).contiguous(),
         reference,
         settings,
-        rows_at_once,
+        engine.rows_at_once(values, len(rows), len(lower)),
         engine.widen,
     )
     return Found(low, high, spent, used)

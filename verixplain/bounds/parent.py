@@ -1,0 +1,426 @@
+"""One parent pass serves every group.
+
+A backward pass over the whole box B gives, for every unstable neuron j, an affine function of the
+input that bounds it on B, hence on every sub-box. On `B_u` its extreme is a sum over the inputs
+that are not frozen; so the intermediate bounds of *all* groups come from one product of
+contributions and memberships. Then one last backward pass per group, with lines made from its own
+intermediate bounds, gives its margin rows.
+
+Neurons that are stable on B stay so on `B_u`. Rows are pruned: the last coefficients on B bound
+every row on every `B_u`, and a row whose shared bound is not above the best refined one of its
+group cannot change the maximum.
+
+Source: ours; the coefficients are those of CROWN (Zhang et al. 2018, arXiv:1811.00866).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verixplain.bounds import Engine, out_of_memory
+from verixplain.bounds.backward import Above, above
+from verixplain.bounds.enclosure import UNIT, Interval, Rounding, enclose, through
+from verixplain.errors import BoundFailedError, OutOfMemoryError
+from verixplain.features import Groups
+from verixplain.network.primitives import MaxPool, Rearrange, Univariate
+from verixplain.query import Box, Target
+
+Progress = Callable[[str, int, int], None]
+
+_GROUPS = 128
+"""Groups carried together at most: more no longer helps on a CPU."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroupBounds:
+    """`U(B)` and every `U(B_u)`.
+
+    Args:
+        parent: upper bounds of every row over B, (rows,).
+        groups: upper bounds of the largest row over every B_u, (groups,).
+        shared: the same from the parent's coefficients alone, (rows, groups).
+        rows_evaluated: margin rows that were bounded again for a group.
+        timing: seconds of the stages `parent`, `groups` and `final`.
+    """
+
+    parent: np.ndarray
+    groups: np.ndarray
+    shared: np.ndarray
+    rows_evaluated: int
+    timing: Mapping[str, float] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def bound_groups(
+    engine: Engine,
+    box: Box,
+    groups: Groups,
+    target: Target,
+    *,
+    intermediate: str = "crown",
+    iterations: int = 0,
+    progress: Progress | None = None,
+) -> GroupBounds:
+    """Bound the overlap over B and over every B_u.
+
+    Args:
+        engine: the network in one precision on one device.
+        box: the parent box.
+        groups: any, also overlapping ones and such that leave inputs out.
+        target: whose rows are bounded.
+        intermediate: `crown`, or `ibp` for intervals in place of backward passes.
+        iterations: steps in which the slopes of the last pass are optimised on B; every group
+            then uses them (any slope in range is sound).
+        progress: told how many groups are done.
+
+    Raises:
+        OutOfMemoryError: not even one group fits.
+        BoundFailedError: NaN or infinity.
+    """
+    parent = _Parent(engine, box, groups, target, intermediate)
+    begin = time.perf_counter()
+    parent.run(iterations)
+    middle = time.perf_counter()
+    refined, evaluated = parent.refine(progress)
+    end = time.perf_counter()
+    if not (np.isfinite(refined).all() and np.isfinite(parent.rows_upper).all()):
+        raise BoundFailedError(
+            f"the parent pass gave NaN or infinity on {engine.network.name!r}; "
+            "a smaller box may work"
+        )
+    timing = {
+        "parent": middle - begin - parent.reducing,
+        "groups": parent.reducing,
+        "final": end - middle,
+    }
+    return GroupBounds(parent.rows_upper, refined, parent.shared, evaluated, timing)
+
+
+class _Memberships:
+    """Sums over the inputs of every group, by index where groups are disjoint."""
+
+    def __init__(self, groups: Groups, dtype: torch.dtype, device: str) -> None:
+        size = int(np.prod(groups.shape))
+        self.count = len(groups)
+        counted = np.zeros(size, dtype=np.int64)
+        for members in groups.members:
+            counted[members] += 1
+        self.disjoint = bool((counted <= 1).all())
+        if self.disjoint:
+            labels = groups.label_map().ravel()
+            self.labels = torch.as_tensor(np.where(labels < 0, self.count, labels), device=device)
+        else:
+            table = torch.as_tensor(groups.memberships(), device=device)
+            self.table = table.to(dtype).T.contiguous()
+
+    def sums(self, parts: Tensor) -> Tensor:
+        """(rows, inputs) -> (rows, groups)."""
+        if not self.disjoint:
+            return parts @ self.table
+        found = parts.new_zeros(len(parts), self.count + 1)
+        return found.index_add_(1, self.labels, parts)[:, : self.count]
+
+
+@dataclass(frozen=True)
+class _Tight:
+    """Bounds of the neurons `index` of one value over every B_u: (groups, neurons) each."""
+
+    index: Tensor
+    lower: Tensor
+    upper: Tensor
+
+
+class _Parent:
+    """The parent's bounds and coefficients, and what they give every group."""
+
+    def __init__(
+        self, engine: Engine, box: Box, groups: Groups, target: Target, intermediate: str
+    ) -> None:
+        self.engine, self.plan, self.groups = engine, engine.plan, groups
+        self.intermediate = intermediate
+        self.lower, self.upper = engine.tensor(box.lower), engine.tensor(box.upper)
+        self.center = engine.tensor(box.center).to(engine.dtype).flatten()
+        low, high = engine.outward(
+            self.lower - engine.tensor(box.center), self.upper - engine.tensor(box.center)
+        )
+        # The differences were rounded in float64: one step further out, but never across zero.
+        self.low = _widened(low, -torch.inf).flatten()
+        self.high = _widened(high, torch.inf).flatten()
+        self.values = enclose(engine.exact, self.lower[None], self.upper[None], engine.widen)
+        self.steps = {step.name: step for step in self.plan.steps}
+        self.bounded: dict[str, tuple[Tensor, Tensor]] = {}
+        self.tight: dict[str, _Tight] = {}
+        self.slopes: dict[str, Tensor] | None = None
+        self._parts: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
+        self.members = _Memberships(groups, engine.dtype, engine.device)
+        self.rounding = Rounding(
+            engine.exact,
+            Interval(self.lower[None], self.upper[None]),
+            UNIT[engine.dtype],
+            self._look,
+        )
+        matrix, offsets = target.matrix(engine.network.outputs)
+        self.matrix = engine.tensor(matrix).to(engine.dtype)
+        self.offsets = engine.tensor(offsets)
+        self.reducing = 0.0
+
+    def _look(self, name: str) -> Interval | None:
+        if name not in self.bounded:
+            return None
+        low, high = self.bounded[name]
+        return Interval(low.double(), high.double())
+
+    def _sizes(self, name: str) -> Tensor:
+        if not self.engine.widen:
+            return torch.zeros((1, 1), dtype=self.engine.dtype, device=self.engine.device)
+        size = self.rounding.size(name, self.engine.dtype)
+        # At the input: center, offsets, and the sums over all inputs and over groups.
+        return 4 * size if name == self.plan.input else size
+
+    def run(self, iterations: int) -> None:
+        """Everything that comes from the whole box: coefficients, and what they give the groups.
+
+        Coefficients are never all in memory: a layer's are reduced to sums over the groups as
+        soon as its backward pass is over, and a large layer's pass is made in parts.
+        """
+        low, high = self.engine.outward(self.lower[None], self.upper[None])
+        reference = {
+            name: self.engine.outward(known.lower, known.upper)
+            for name, known in self.values.items()
+        }
+        _, _, _, used = self.engine.graph.bounds(
+            "crown-ibp" if self.intermediate == "ibp" else "crown",
+            low,
+            high,
+            self.matrix[None],
+            reference,
+            {},
+            self.engine.rows_at_once(self.values, len(self.matrix)),
+            self.engine.widen,
+            self._reduce,
+        )
+        self.bounded = {name: used[name] for name in self.plan.relaxed_inputs()}
+        for name, parts in self._parts.items():
+            index, lower, upper = (torch.cat(column, -1) for column in zip(*parts, strict=True))
+            low, high = (side.flatten()[index] for side in self.bounded[name])
+            self.tight[name] = _Tight(index, torch.maximum(lower, low), torch.minimum(upper, high))
+        self._parts.clear()
+        if iterations:
+            self.slopes = self._optimised(iterations)
+            found = self._above(self.plan.output, self._rows(), self.bounded, self.slopes)
+            whole = found.constant + found.slopes @ self.center + self._moves(found.slopes).sum(1)
+            self._last(whole, found.slopes)
+
+    def _reduce(
+        self, name: str, index: Tensor | None, sides: list[tuple[Tensor, Tensor] | None]
+    ) -> None:
+        """Bounds over every group from one pass's coefficients."""
+        begin = time.perf_counter()
+        if name == self.plan.output:
+            self._last(*sides[1])  # type: ignore[misc]
+        elif sides[0] is not None and sides[1] is not None:
+            (low, below), (high, over) = sides
+            lower = -self._over_groups(-low, -below)
+            upper = self._over_groups(high, over)
+            chosen = torch.arange(len(low), device=low.device) if index is None else index
+            self._parts.setdefault(name, []).append((chosen, lower.T, upper.T))
+        self.reducing += time.perf_counter() - begin
+
+    def _over_groups(self, whole: Tensor, slopes: Tensor) -> Tensor:
+        """Upper bounds over every B_u, from those over B and their coefficients: (rows, groups)."""
+        groups = whole[:, None] - self.members.sums(self._moves(slopes))
+        # Forming contributions and their sums, each at most |slopes| times the offsets.
+        margin = slopes.abs() @ (3 * self._size_of_input())
+        return groups + margin[:, None]
+
+    def _moves(self, slopes: Tensor) -> Tensor:
+        """How much each input adds to a row's maximum, beyond its value at the center."""
+        return slopes.clamp(min=0) * self.high + slopes.clamp(max=0) * self.low
+
+    def _size_of_input(self) -> Tensor:
+        if not self.engine.widen:
+            return torch.zeros_like(self.center)
+        return self.rounding.size(self.plan.input, self.engine.dtype).flatten()
+
+    def _last(self, whole: Tensor, slopes: Tensor) -> None:
+        """The rows over B, and every group's bound from the same coefficients."""
+        groups = self._over_groups(whole, slopes)
+        self.rows_upper = self._numpy(whole.double() + self.offsets)
+        self.rows_shared = groups.double() + self.offsets[:, None]
+        self.shared = self._numpy(self.rows_shared)
+
+    def _rows(self) -> Tensor:
+        return self.matrix.reshape(-1, *self.plan.shapes[self.plan.output])
+
+    def _above(
+        self,
+        start: str,
+        rows: Tensor,
+        bounded: Mapping[str, tuple[Tensor, Tensor]],
+        slopes: Mapping[str, Tensor] | None = None,
+    ) -> Above:
+        return above(self.plan, start, rows, bounded, self._sizes, slopes)
+
+    def _optimised(self, iterations: int) -> dict[str, Tensor]:
+        """Slopes below unstable neurons that lower the rows' bounds over B, by gradient."""
+        rows = self._rows()
+        kinds = {step.inputs[0]: step.kind for step in self.plan.steps}
+        flat, slopes = {}, {}
+        for name, (low, high) in self.bounded.items():
+            kind = kinds.get(name)
+            if isinstance(kind, Univariate) and kind.native is not None:
+                flat[name] = float(dict(kind.parameters).get("alpha", 0.0))
+                start = torch.where(high > -low, 1.0, flat[name]).to(low)
+                slopes[name] = start.expand(len(rows), *low.shape[1:]).clone().requires_grad_()
+        best = {name: slope.detach().clone() for name, slope in slopes.items()}
+        if not slopes:
+            return best
+        lowest = torch.full((len(rows),), torch.inf, dtype=rows.dtype, device=rows.device)
+        optimiser = torch.optim.Adam(slopes.values(), lr=0.1)
+        for _ in range(iterations):
+            with torch.enable_grad():
+                found = self._above(self.plan.output, rows, self.bounded, slopes)
+                whole = found.constant + found.slopes @ self.center
+                whole = whole + self._moves(found.slopes).sum(1)
+                optimiser.zero_grad()
+                whole.sum().backward()
+            better = whole.detach() < lowest
+            lowest = torch.where(better, whole.detach(), lowest)
+            for name, slope in slopes.items():
+                best[name][better] = slope.detach()[better]
+            optimiser.step()
+            for name, slope in slopes.items():
+                slope.data.clamp_(flat[name], 1.0)
+        return best
+
+    def refine(self, progress: Progress | None) -> tuple[np.ndarray, int]:
+        """Every group's rows again, with lines of its own, largest shared bound first."""
+        count, evaluated = len(self.groups), 0
+        order = self.rows_shared.argsort(0, descending=True)
+        best = torch.full((count,), -torch.inf, dtype=torch.float64, device=order.device)
+        settled = self._settled()
+        best[settled] = self.rows_shared.amax(0)[settled]
+        size = self._groups_at_once()
+        for place, rows in enumerate(order):
+            bound = self.rows_shared.gather(0, rows[None])[0]
+            todo = (bound > best).nonzero().flatten()
+            if not len(todo):
+                break
+            done = 0
+            while done < len(todo):
+                part = todo[done : done + size]
+                try:
+                    found = self._refined(part, rows[part])
+                except (MemoryError, RuntimeError) as error:
+                    if not out_of_memory(error):
+                        raise
+                    if size == 1:
+                        raise OutOfMemoryError("not even one group fits in memory") from error
+                    size = max(1, size // 2)
+                    continue
+                best[part] = torch.maximum(best[part], torch.minimum(found, bound[part]))
+                done, evaluated = done + len(part), evaluated + len(part)
+                if progress is not None and place == 0:
+                    progress("bound", count - len(todo) + done, count)
+        return self._numpy(best), evaluated
+
+    def _settled(self) -> Tensor:
+        """Groups that freeze nothing that could move: `B_u` is `B`, and its bound the parent's."""
+        moving = ((self.low < 0) | (self.high > 0)).to(self.engine.dtype)
+        return self.members.sums(moving[None])[0] == 0
+
+    def _groups_at_once(self) -> int:
+        sizes = sum(int(np.prod(shape)) for shape in self.plan.shapes.values())
+        each = 8 * sizes * self.engine.dtype.itemsize
+        return max(1, min(_GROUPS, self.engine.memory() // each // 2))
+
+    def _refined(self, part: Tensor, rows: Tensor) -> Tensor:
+        """Upper bounds of one row for each of some groups: (groups,)."""
+        begin = self.matrix[rows].reshape(len(part), *self.plan.shapes[self.plan.output])
+        slopes = None
+        if self.slopes is not None:
+            slopes = {name: slope[rows] for name, slope in self.slopes.items()}
+        held = torch.as_tensor(
+            np.stack([self._row_of(int(u)) for u in part.tolist()]), device=part.device
+        )
+        found = self._above(self.plan.output, begin, self._within(part, held), slopes)
+        moves = self._moves(found.slopes).masked_fill(held, 0.0)
+        upper = found.constant + found.slopes @ self.center + moves.sum(1)
+        return upper.double() + self.offsets[rows]
+
+    def _row_of(self, group: int) -> np.ndarray:
+        row = np.zeros(len(self.center), dtype=bool)
+        row[self.groups.members[group]] = True
+        return row
+
+    def _within(self, part: Tensor, held: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """Bounds of every relaxed step's inputs over some B_u: (groups, *shape) each."""
+        if self.intermediate == "ibp":
+            return self._intervals_within(part, held)
+        found: dict[str, tuple[Tensor, Tensor]] = {}
+        for name, (low, high) in self.bounded.items():
+            if name in self.tight:
+                tight, count = self.tight[name], len(part)
+                low = low.flatten(1).repeat(count, 1)
+                high = high.flatten(1).repeat(count, 1)
+                low[:, tight.index] = tight.lower[part]
+                high[:, tight.index] = tight.upper[part]
+                shape = (count, *self.plan.shapes[name])
+                low, high = low.reshape(shape), high.reshape(shape)
+            elif self._from_tight(name):
+                low, high = self._carried(name, found)
+            found[name] = (low, high)
+        return found
+
+    def _from_tight(self, name: str) -> bool:
+        """Whether a value's interval follows from values that groups bound more tightly."""
+        if name in self.tight:
+            return True
+        if name == self.plan.input or not self._follows_one(name):
+            return False
+        return all(self._from_tight(part) for part in self.steps[name].inputs)
+
+    def _follows_one(self, name: str) -> bool:
+        kind = self.steps[name].kind
+        return isinstance(kind, (Univariate, MaxPool)) or (
+            isinstance(kind, Rearrange) and kind.terms == 0
+        )
+
+    def _carried(
+        self, name: str, found: Mapping[str, tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """The interval of a value of every group, from those of its step's inputs."""
+        if name in found:
+            return found[name]
+        parts = [self._carried(part, found) for part in self.steps[name].inputs]
+        ends = through(self.steps[name], [Interval(a.double(), b.double()) for a, b in parts])
+        return self.engine.outward(ends.lower, ends.upper)
+
+    def _intervals_within(self, part: Tensor, held: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        held = held.reshape(len(part), *self.lower.shape)
+        center = self.center.double().reshape(self.lower.shape)
+        values = enclose(
+            self.engine.exact,
+            torch.where(held, center, self.lower),
+            torch.where(held, center, self.upper),
+            self.engine.widen,
+        )
+        return {
+            name: self.engine.outward(values[name].lower, values[name].upper)
+            for name in self.bounded
+        }
+
+    def _numpy(self, values: Tensor) -> np.ndarray:
+        """Numbers as float64, one step up: the last addition was rounded."""
+        return np.nextafter(values.double().cpu().numpy(), np.inf)
+
+
+def _widened(values: Tensor, towards: float) -> Tensor:
+    """One step towards an end, where the value is not zero (the center is in the box exactly)."""
+    return torch.where(
+        values == 0, values, torch.nextafter(values, torch.full_like(values, towards))
+    )
