@@ -52,6 +52,7 @@ def explanation_dict(
         "settings": explanation.settings,
         "bound": explanation.bound or None,
         "engine": explanation.engine or None,
+        "rows_evaluated": explanation.rows_evaluated,
         "guarantee": explanation.guarantee,
         "box": _box(query.box, query.network.card),
         "overlap": overlaps and {"lower": overlaps.lower, "upper": overlaps.upper},
