@@ -138,11 +138,16 @@ def first_complaint(package: str, module: str, networks: int) -> str | None:
 
 
 def _all(package: str, module: str, networks: int):
-    yield wrong_operators(package)
+    """Cheapest and likeliest first; every mutant meets all of it before it counts as unnoticed."""
+    files = [lambda: wrong_operators(package), lambda: wrong_answers(package)]
+    numbers = [
+        lambda: wrong_pieces(package, 7, 96),
+        lambda: violations(package, 100, networks // 4),
+    ]
     if module in ("lines", "rounding"):
-        yield wrong_lines(package, 5, 60)
-        yield wrong_intercepts(package, 8, 60)
-    yield wrong_pieces(package, 7, 96)
-    yield violations(package, 100, networks // 4)
-    yield wrong_answers(package)
+        numbers.insert(0, lambda: wrong_intercepts(package, 8, 40))
+        numbers.insert(0, lambda: wrong_lines(package, 5, 60))
+    reads = module in ("claims", "container", "operators", "steps", "wire")
+    for judge in files + numbers if reads else numbers + files:
+        yield judge()
     yield violations(package, 101, networks)

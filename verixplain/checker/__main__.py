@@ -31,10 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     worst, model = 0, read(given.model, MOST_MODEL_BYTES)
     for path in given.certificate:
         data = read(path, MOST_CERTIFICATE_BYTES)
-        if isinstance(model, Verdict) or isinstance(data, Verdict):
-            verdict = model if isinstance(model, Verdict) else data
+        if isinstance(model, Verdict):
+            verdict = model
         else:
-            verdict = check(model, data, given.semantics)
+            verdict = data if isinstance(data, Verdict) else check(model, data, given.semantics)
         print(json.dumps({"certificate": path, **verdict.report}))
         worst = max(worst, EXIT[verdict.answer])
     return worst

@@ -111,7 +111,7 @@ class Prover:
             ids = np.arange(len(points[part]))
             pair = self.bounder.rows(state, -self.question.matrix[row[part]], ids, row[part])
             found.append([down(self.question.offset[row[part]] - side[:, 0]) for side in pair])
-        return tuple(np.concatenate([f[side] for f in found]) for side in (0, 1))
+        return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
 
 
 class Claim(Protocol):

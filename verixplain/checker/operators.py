@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from .rows import image_of
 from .wire import Model, Node
 
 Shape = tuple[int, ...]
+Kind = TypeVar("Kind")
+NONE: list[int] = []
 SKIPPED_AT_THE_END = ("Softmax", "LogSoftmax", "Sigmoid")
 
 
@@ -50,9 +53,12 @@ class Building:
     def need(self, condition: object, detail: str) -> None:
         need(condition, Reason.OPERATOR, f"{self.node.operator}: {detail}")
 
-    def attribute(self, name: str, otherwise):
+    def attribute(self, name: str, otherwise: Kind) -> Kind:
+        """An attribute of the same kind as its default; one of another kind is refused."""
         self._asked.add(name)
-        return self.node.attributes.get(name, otherwise)
+        found = self.node.attributes.get(name, otherwise)
+        self.need(type(found) is type(otherwise), f"{name} is of another kind")
+        return cast(Kind, found)
 
     def all_asked(self) -> None:
         left = sorted(set(self.node.attributes) - self._asked)
@@ -261,7 +267,7 @@ def _window(b: Building, h: int, kernel: list[int], channels: int) -> tuple[Wind
         return (missing, numbers[0]) if count == 1 else (numbers[0], numbers[1])
 
     window = Window(
-        image_of(shape),
+        image_of(shape) or (0, 0, 0),
         (channels, *pair(sizes, 1)),
         pair(kernel, 1),
         pair(stride, 1),
@@ -305,7 +311,7 @@ def _average(b: Building, h: int, kernel: list[int], whole_windows: bool) -> int
 def _average_pool(b: Building) -> int:
     b.need(b.attribute("ceil_mode", 0) == 0, "ceil_mode")
     whole = b.attribute("count_include_pad", 0) == 1
-    return _average(b, b.value(), b.attribute("kernel_shape", []), whole)
+    return _average(b, b.value(), b.attribute("kernel_shape", NONE), whole)
 
 
 @builds("GlobalAveragePool")
@@ -316,7 +322,7 @@ def _global_average_pool(b: Building) -> int:
 
 @builds("MaxPool")
 def _max_pool(b: Building) -> int:
-    h, kernel = b.value(), b.attribute("kernel_shape", [])
+    h, kernel = b.value(), b.attribute("kernel_shape", NONE)
     b.need(b.attribute("ceil_mode", 0) == 0 and b.attribute("storage_order", 0) == 0, "ceil_mode")
     window, shape, pads = _window(b, h, kernel, b.shape(h)[1])
     b.need(window.dilation == (1, 1), "dilations")
@@ -369,8 +375,8 @@ def _transpose(b: Building) -> int:
 @builds("Concat")
 def _concat(b: Building) -> int:
     sources = [b.value(place) for place in range(len(b.node.inputs))]
-    axis, rank = b.attribute("axis", None), len(b.shape(sources[0]))
-    b.need(isinstance(axis, int) and -rank <= axis < rank, "axis")
+    axis, rank = b.attribute("axis", 2**31), len(b.shape(sources[0]))
+    b.need(-rank <= axis < rank, "axis")
     grids, start = [], 0
     for source in sources:
         grids.append(b.grid(source) + start)
@@ -383,12 +389,12 @@ def _concat(b: Building) -> int:
 def _pad(b: Building) -> int:
     h, rank = b.value(), len(b.shape(b.value()))
     b.need(b.attribute("mode", b"constant") == b"constant", "mode")
-    pads = b.attribute("pads", None) if b.model.opset < 11 else b.integers(1)
+    pads = b.attribute("pads", NONE) if b.model.opset < 11 else b.integers(1)
     fill = b.attribute("value", 0.0) if b.model.opset < 11 else 0.0
     if b.model.opset >= 11 and b.has(2):
         fill = float(b.floats(2).ravel()[0])
     b.need(not b.has(3) and fill == 0.0, "only zeros on all axes")
-    b.need(pads is not None and len(pads) == 2 * rank and all(0 <= p < 2**16 for p in pads), "pads")
+    b.need(len(pads) == 2 * rank and all(0 <= p < 2**16 for p in pads), "pads")
     around = list(zip(pads[:rank], pads[rank:], strict=True))
     total = prod(n + sum(p) for n, p in zip(b.shape(h), around, strict=True))
     need(total <= MOST_NUMBERS, Reason.TOO_LARGE, "padded value")
@@ -399,7 +405,7 @@ def _pad(b: Building) -> int:
 def _slice(b: Building) -> int:
     h, shape = b.value(), b.shape(b.value())
     if b.model.opset < 10:
-        starts, ends = b.attribute("starts", []), b.attribute("ends", [])
+        starts, ends = b.attribute("starts", NONE), b.attribute("ends", NONE)
         axes, steps = b.attribute("axes", list(range(len(starts)))), [1] * len(starts)
     else:
         starts, ends = b.integers(1), b.integers(2)
@@ -462,8 +468,8 @@ def build(model: Model) -> Network:
     for node in nodes:
         if node.operator == "Constant":
             value = node.attributes.get("value")
-            plain = isinstance(value, np.ndarray) and len(node.attributes) == 1
-            need(plain, Reason.OPERATOR, "Constant: only a tensor is supported")
+            if not isinstance(value, np.ndarray) or len(node.attributes) != 1:
+                raise Refusal(Reason.OPERATOR, "Constant: only a tensor is supported")
             model.constants[node.outputs[0]] = value
             continue
         if node.operator not in BUILDERS:

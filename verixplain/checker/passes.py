@@ -5,12 +5,13 @@ advice: every number below is derived here, so no recipe can make a false bound 
 """
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
 from .lines import Kinked
 from .operators import Network
-from .pieces import State, Sweep
+from .pieces import Nonlinear, State, Sweep
 from .reasons import Reason, need
 from .rounding import TINY32, Array
 from .rows import Rows, unit_rows
@@ -121,7 +122,7 @@ class Bounder:
 
     def _refine(self, state: State, index: int, chosen: Array | None, free: Array) -> None:
         """Backward bounds, upper and lower, of the chosen neurons of a layer's source."""
-        piece = self.network.pieces[index - 1]
+        piece = cast(Nonlinear, self.network.pieces[index - 1])
         value = piece.sources[0]
         neurons = np.flatnonzero(piece.open(state)[0]) if chosen is None else chosen
         if not len(neurons) or value == 0:  # of the box itself the ends are known

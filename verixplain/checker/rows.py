@@ -5,7 +5,7 @@ is carried as a window that grows through the convolutions. Positions outside th
 at zero: they multiply padding.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,10 @@ import numpy as np
 from .rounding import Array
 
 Image = tuple[int, int, int]  # channels, height, width
+
+
+def _nowhere() -> Array:
+    return np.zeros(0, np.int64)
 
 
 def image_of(shape: tuple[int, ...]) -> Image | None:
@@ -27,16 +31,16 @@ class Rows:
     """`numbers` is (rows, n), or (rows, h, w, channels) for windows with corners `y`, `x`."""
 
     numbers: Array
-    image: Image | None = None
-    y: Array | None = None
-    x: Array | None = None
+    image: Image = (0, 0, 0)
+    y: Array = field(default_factory=_nowhere)
+    x: Array = field(default_factory=_nowhere)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     @property
     def windowed(self) -> bool:
-        return self.y is not None
+        return self.numbers.ndim == 4
 
     @property
     def flat(self) -> Array:

@@ -50,8 +50,8 @@ class Evidence:
     manifest: dict[str, Any] = field(default_factory=dict)
     tensors: Tensors = field(default_factory=lambda: Tensors({}))
     semantics: tuple[str, ...] = ()
-    network: Network | None = None
-    question: Question | None = None
+    network: Network = field(init=False)
+    question: Question = field(init=False)
     recipe: Recipe = field(default_factory=Recipe)
     claims: list[tuple[str, Claim]] = field(default_factory=list)
     facts: dict[str, Facts] = field(default_factory=dict)

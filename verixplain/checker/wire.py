@@ -7,13 +7,14 @@ the file, a sparse or repeated initialiser, a function, an unknown element type.
 import struct
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from .reasons import MOST_NODES, MOST_NUMBERS, Reason, need
 from .rounding import Array
 
-Attribute = float | int | bytes | Array | list[int] | list[float]
+Attribute = float | int | bytes | Array | list[int]
 
 _TYPES = {1: "<f4", 7: "<i8"}
 
@@ -64,7 +65,7 @@ class _Message:
                 need(False, Reason.ONNX, f"wire type {kind}")
             self.fields.setdefault(number, []).append(value)
 
-    def one(self, number: int, otherwise=None):
+    def one(self, number: int, otherwise: Any = None) -> Any:
         found = self.fields.get(number, [])
         need(len(found) <= 1, Reason.ONNX, f"field {number} occurs twice")
         return found[0] if found else otherwise
@@ -150,9 +151,7 @@ def _attribute(message: _Message) -> tuple[str, Attribute]:
         return name, bytes(message.one(4, b""))
     if kind == 4:
         return name, _tensor(message.message(5))
-    if kind == 6:
-        return name, message.floats(7).tolist()
-    need(kind == 7, Reason.ONNX, f"attribute {name!r} is of type {kind}")
+    need(kind == 7, Reason.OPERATOR, f"attribute {name!r} is of type {kind}")
     return name, message.integers(8)
 
 
