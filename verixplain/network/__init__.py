@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -223,7 +224,7 @@ def export(module: nn.Module, example: torch.Tensor | None) -> bytes:
 
     if example is None:
         raise InputError("a torch module needs `example`, one batch of inputs, to be exported")
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()  # torch writes to one, though its annotation says paths only
     was_training = module.training
     try:
         torch.onnx.export(

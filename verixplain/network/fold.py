@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -39,6 +40,14 @@ class Constants(dict[str, np.ndarray]):
 
 
 Arrays = list[np.ndarray | None]
+"""The inputs of a node, None where an optional one is left out."""
+
+
+def _required(arrays: Arrays, number: int) -> np.ndarray:
+    array = arrays[number]
+    if array is None:
+        raise UnsupportedOperatorError(f"input {number} is not given")
+    return array
 
 
 def _sizes(shape: np.ndarray) -> list[int]:
@@ -55,34 +64,34 @@ def _broadcast(node: Node, arrays: Arrays) -> list[int]:
 
 
 def _expand(node: Node, arrays: Arrays) -> list[int]:
-    return list(np.broadcast_shapes(arrays[0].shape, tuple(_sizes(arrays[1]))))
+    return list(
+        np.broadcast_shapes(_required(arrays, 0).shape, tuple(_sizes(_required(arrays, 1))))
+    )
 
 
 def _range(node: Node, arrays: Arrays) -> list[int]:
-    start, stop, step = (float(np.ravel(array)[0]) for array in arrays)
+    start, stop, step = (float(np.ravel(_required(arrays, k))[0]) for k in range(3))
     return [max(math.ceil((stop - start) / step), 0)]
 
 
 def _pad(node: Node, arrays: Arrays) -> list[int]:
-    pads = arrays[1] if len(arrays) > 1 else np.array(node.attributes["pads"])
+    pads = _required(arrays, 1) if len(arrays) > 1 else np.array(node.attributes["pads"])
     grown = int(np.abs(pads).max(initial=0)) * 2
-    return [n + grown for n in arrays[0].shape]
+    return [n + grown for n in _required(arrays, 0).shape]
 
 
 def _gather(node: Node, arrays: Arrays) -> list[int]:
     axis = int(node.attributes.get("axis", 0))
-    return [
-        arrays[1].size,
-        *(n for k, n in enumerate(arrays[0].shape) if k != axis % arrays[0].ndim),
-    ]
+    data, indices = _required(arrays, 0), _required(arrays, 1)
+    return [indices.size, *(n for k, n in enumerate(data.shape) if k != axis % data.ndim)]
 
 
 def _one_hot(node: Node, arrays: Arrays) -> list[int]:
-    return [arrays[0].size, int(np.ravel(arrays[1])[0])]
+    return [_required(arrays, 0).size, int(np.ravel(_required(arrays, 1))[0])]
 
 
 def _product(node: Node, arrays: Arrays) -> list[int]:
-    left, right = arrays[0], arrays[1]
+    left, right = _required(arrays, 0), _required(arrays, 1)
     inner = max(min(left.shape[-1], left.shape[0]), 1)
     rows, columns = max(left.size // inner, 1), max(right.size // inner, 1)
     if rows * columns * inner > MOST_WORK:
@@ -90,6 +99,10 @@ def _product(node: Node, arrays: Arrays) -> list[int]:
             f"a constant product of {left.shape} and {right.shape} is too much work"
         )
     return [rows, columns]
+
+
+def _tile(node: Node, arrays: Arrays) -> list[int]:
+    return [*_sizes(_required(arrays, 1)), max(_required(arrays, 0).size, 1)]
 
 
 Growth = Callable[[Node, Arrays], list[int]]
@@ -103,7 +116,7 @@ _NOT_GROWING = """Abs ArgMax ArgMin Cast CastLike Ceil Clip Concat Constant Cos 
     Slice Softmax Softplus Split Sqrt Squeeze Tanh TopK Transpose Trilu Unsqueeze"""
 
 GROWTH: dict[str, Growth] = {
-    "ConstantOfShape": lambda node, arrays: _sizes(arrays[0]),
+    "ConstantOfShape": lambda node, arrays: _sizes(_required(arrays, 0)),
     "Expand": _expand,
     "Gather": _gather,
     "Gemm": _product,
@@ -111,7 +124,7 @@ GROWTH: dict[str, Growth] = {
     "OneHot": _one_hot,
     "Pad": _pad,
     "Range": _range,
-    "Tile": lambda node, arrays: [*_sizes(arrays[1]), max(arrays[0].size, 1)],
+    "Tile": _tile,
     **dict.fromkeys(_BROADCASTING.split(), _broadcast),
     **dict.fromkeys(_NOT_GROWING.split(), _same),
 }
@@ -138,8 +151,9 @@ def evaluate(node: Node, arrays: Arrays) -> list[np.ndarray]:
     """The outputs that the node names, by ONNX's own reference implementation."""
     from onnx.reference import ReferenceEvaluator
 
-    feeds = {name: array for name, array in zip(node.inputs, arrays, strict=True) if name}
-    attributes = {
+    named_arrays = zip(node.inputs, arrays, strict=True)
+    feeds = {name: array for name, array in named_arrays if array is not None}
+    attributes: dict[str, Any] = {
         key: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
         for key, value in node.attributes.items()
     }

@@ -86,6 +86,13 @@ class Site:
         found = self.attribute(name)
         return None if found is None else tuple(int(n) for n in np.atleast_1d(found))
 
+    def required_ints(self, name: str, number: int | None = None) -> tuple[int, ...]:
+        """The same, refused where they are not given."""
+        found = self.ints(name, number)
+        if found is None:
+            raise UnsupportedOperatorError(f"{name!r} is not given")
+        return found
+
     @property
     def varying(self) -> tuple[int, ...]:
         """Numbers of the inputs that vary with the network's input."""

@@ -38,7 +38,7 @@ _NUMBERS = {
 }
 """Types of constants: what both numpy and torch have."""
 
-_FLOATS = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
+_FLOATS: dict[int, type] = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
 
 
 def read(source: "str | Path | bytes | onnx.ModelProto") -> tuple[onnx.ModelProto, str]:
@@ -286,13 +286,14 @@ def input_of(
                 f"--shape {tuple(fixed)} does not fit the declared shape {rest} (without the batch)"
             )
         rest = list(fixed)
-    if any(n is None for n in rest):
+    known = [n for n in rest if n is not None]
+    if len(known) < len(rest):
         raise DynamicShapeError(
             f"input {inputs[0].name!r} is {shape}: dimensions other than the batch are open; "
             "fix them with --shape (the shape without the batch)"
         )
-    limit(rest, f"input {inputs[0].name!r}")
-    return inputs[0].name, tuple(int(n) for n in rest), _FLOATS[kind.elem_type]
+    limit(known, f"input {inputs[0].name!r}")
+    return inputs[0].name, tuple(int(n) for n in known), _FLOATS[kind.elem_type]
 
 
 def output_of(model: onnx.ModelProto, wanted: str | None) -> str:

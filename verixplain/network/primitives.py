@@ -59,6 +59,9 @@ class Rearrange(Affine):
 class Linear(Affine):
     """`y = x W^T + b` over the last dimension."""
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         super().__init__()
         self.register_buffer("weight", weight.detach().clone())
@@ -84,6 +87,9 @@ class Conv(Affine):
     `settings` are the keyword arguments of torch's functional form: stride, padding, dilation,
     groups (and output_padding for the transpose).
     """
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(
         self, weight: Tensor, bias: Tensor | None, transposed: bool = False, **settings
@@ -120,6 +126,9 @@ class ScaleShift(Affine):
         scale, shift: tensors, or None for 1 and 0.
         rounded: how many roundings the constants themselves went through.
     """
+
+    scale: Tensor | None
+    shift: Tensor | None
 
     def __init__(
         self,
@@ -197,6 +206,8 @@ class Join(Affine):
 
 class Shifted(Affine):
     """`y = map(x) + offset`, for coefficients that are not negative (constant padding)."""
+
+    shift: Tensor
 
     def __init__(
         self, function: Callable[[Tensor], Tensor], offset: Tensor, terms: int = 0

@@ -28,7 +28,7 @@ def misaligned(site: Site, *numbers: int) -> str | None:
     return None
 
 
-def float64(array: np.ndarray) -> Tensor:
+def float64(array: np.ndarray | float) -> Tensor:
     """A constant as primitives want it."""
     return torch.from_numpy(np.array(array, dtype=np.float64))
 

@@ -12,11 +12,16 @@ from verixplain.network.graph import Site, require
 from verixplain.network.operators._table import Operator, converts
 from verixplain.network.primitives import Plan
 
-_FLOATS = {onnx.TensorProto.FLOAT: torch.float32, onnx.TensorProto.DOUBLE: torch.float64}
+_FLOATS: dict[int, torch.dtype] = {
+    onnx.TensorProto.FLOAT: torch.float32,
+    onnx.TensorProto.DOUBLE: torch.float64,
+}
 
 
 class _Same(nn.Module):
     """Gives floats back and makes floats of truth values; follows the module's dtype."""
+
+    like: Tensor
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()

@@ -26,14 +26,11 @@ def add_clip(plan: Plan, x: str, low: float | None, high: float | None) -> str:
     """
     if low is not None and high is not None:
         low = min(low, high)
-    above = None if low is None else plan.add(RELU, add_shift(plan, x, -low))
-    beyond = None if high is None else plan.add(RELU, add_shift(plan, x, -high))
-    if above is None and beyond is None:
-        return plan.resolve(x)
-    if above is None:
-        return plan.add(Sum(1, -1), x, beyond)
-    clipped = above if beyond is None else plan.add(Sum(1, -1), above, beyond)
-    return add_shift(plan, clipped, low)
+    clipped = plan.resolve(x) if low is None else plan.add(RELU, add_shift(plan, x, -low))
+    if high is not None:
+        beyond = plan.add(RELU, add_shift(plan, x, -high))
+        clipped = plan.add(Sum(1, -1), clipped, beyond)
+    return clipped if low is None else add_shift(plan, clipped, low)
 
 
 class _Clip(Operator):

@@ -27,7 +27,7 @@ def _windows(site: Site) -> Windows:
     declared = site.ints("kernel_shape") or kernel[2:]
     require(declared == kernel[2:], f"kernel_shape {declared} but weights {kernel}")
     found = windows(site, kernel[2:])
-    limit((kernel[0], *found.counts), "the result")
+    limit((*kernel[:1], *found.counts), "the result")
     return found
 
 

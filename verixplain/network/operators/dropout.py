@@ -1,11 +1,18 @@
 """Dropout, which does nothing at inference."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from verixplain.network.graph import Site, require
-from verixplain.network.operators._table import Apply, Operator, converts
+from verixplain.network.operators._table import Operator, converts
 from verixplain.network.primitives import Plan, ScaleShift
+
+
+class _WithMask(nn.Module):
+    """The input, and that nothing of it is dropped."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, torch.ones_like(x, dtype=torch.bool)
 
 
 @converts("Dropout", since=7)
@@ -17,7 +24,7 @@ class Dropout(Operator):
             training = bool(site.constant(2, "training_mode").any())
             require(not training, "training_mode is true; only inference is supported")
         if len(site.node.outputs) > 1 and site.node.outputs[1]:
-            return Apply(lambda x: (x, torch.ones_like(x, dtype=torch.bool)), "with its mask")
+            return _WithMask()
         return nn.Identity()
 
     def lower(self, site: Site, plan: Plan) -> str | tuple[str, ...]:

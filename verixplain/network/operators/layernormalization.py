@@ -37,10 +37,8 @@ class _Moments(nn.Module):
 class LayerNormalization(Operator):
     def build(self, site: Site) -> nn.Module:
         axis, eps = site.axis(-1), float(site.attribute("epsilon", 1e-5))
-        scale, bias = (
-            torch.from_numpy(site.constant(k, what).copy()) if site.given(k) else None
-            for k, what in ((1, "scale"), (2, "bias"))
-        )
+        scale = torch.from_numpy(site.constant(1, "scale").copy())
+        bias = torch.from_numpy(site.constant(2, "bias").copy()) if site.given(2) else None
         for k in (1, 2):
             shape = site.shape(k) if site.given(k) else ()
             require(
@@ -50,7 +48,7 @@ class LayerNormalization(Operator):
         over, moments = site.shape(0)[axis:], any(site.node.outputs[1:])
         if moments or scale.shape != over or (bias is not None and bias.shape != over):
             return _Moments(tuple(range(axis, site.rank)), eps, scale, bias, moments)
-        layer = nn.LayerNorm(over, eps, bias=bias is not None, dtype=scale.dtype)
+        layer = nn.LayerNorm(list(over), eps, bias=bias is not None, dtype=scale.dtype)
         layer.weight = nn.Parameter(scale, requires_grad=False)
         if bias is not None:
             layer.bias = nn.Parameter(bias, requires_grad=False)
@@ -61,7 +59,7 @@ class LayerNormalization(Operator):
             return "it normalises over the batch"
         for k in (1, 2):
             shape = site.shape(k) if site.given(k) else ()
-            if len(shape) > site.rank or (len(shape) == site.rank and shape[0] != 1):
+            if len(shape) > site.rank or (len(shape) == site.rank and shape[:1] != (1,)):
                 return f"constant input {k} of shape {shape} has an entry per sample"
         return None
 

@@ -15,6 +15,8 @@ from verixplain.network.primitives import Affine, Linear, MatrixProduct, Plan, R
 class _Times(Affine):
     """`x @ W`, or `W @ x`, for a constant `W` that broadcasts against a batch."""
 
+    constant: Tensor
+
     def __init__(self, constant: Tensor, before: bool) -> None:
         super().__init__()
         self.register_buffer("constant", constant)

@@ -1,5 +1,7 @@
 """Pad: with a constant, or with what the input has near its ends."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,8 +16,7 @@ from verixplain.network.primitives import Plan, Rearrange, Shifted
 
 def _ends(site: Site) -> tuple[list[int], list[int]]:
     """Padding before and after each dimension (negative: numbers are taken away)."""
-    given = site.ints("pads", 1)
-    require(given is not None, "no pads are given")
+    given = site.required_ints("pads", 1)
     axes = site.ints("axes", 3)
     axes = tuple(range(site.rank)) if axes is None else axes
     require(len(given) == 2 * len(axes), f"pads {given} for axes {axes}")
@@ -39,7 +40,7 @@ def _filled(site: Site) -> float:
     return float(value)
 
 
-def _copied(site: Site, mode: str) -> Map:
+def _copied(site: Site, mode: Literal["reflect", "edge", "wrap"]) -> Map:
     """Padding by numbers of the input, one dimension after the other."""
     begin, end = _ends(site)
     rows = {}

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from verixplain.network.graph import Site, require
+from verixplain.errors import UnsupportedOperatorError
+from verixplain.network.graph import Site
 from verixplain.network.operators._aligned import WithConstants, float64, misaligned
 from verixplain.network.operators._curves import curved, s_shaped
 from verixplain.network.operators._table import Apply, Operator, converts
@@ -67,7 +68,10 @@ class Pow(Operator):
 
     def lower(self, site: Site, plan: Plan) -> str:
         exponent = self._exponent(site)
-        require(exponent is not None, "no bounds for an exponent that is not one constant number")
+        if exponent is None:
+            raise UnsupportedOperatorError(
+                "no bounds for an exponent that is not one constant number"
+            )
         if exponent == 0:
             return plan.add(ScaleShift(scale=float64(0.0), shift=float64(1.0)), site.node.inputs[0])
         if exponent == 1:

@@ -32,9 +32,9 @@ class PRelu(Operator):
             f"a slope of shape {tuple(slope.shape)} for an input of shape {shape}",
         )
         per_channel = len(shape) >= 2 and slope.shape[-(len(shape) - 1) :] == torch.Size(
-            [shape[1], *[1] * (len(shape) - 2)]
+            [*shape[1:2], *[1] * (len(shape) - 2)]
         )
-        if slope.numel() != 1 and not (per_channel and slope.numel() == shape[1]):
+        if slope.numel() != 1 and not (per_channel and (slope.numel(),) == shape[1:2]):
             return _AnyShape(slope)
         layer = nn.PReLU(slope.numel(), dtype=slope.dtype)
         layer.weight = nn.Parameter(slope.reshape(-1), requires_grad=False)

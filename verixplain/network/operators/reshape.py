@@ -11,8 +11,7 @@ from verixplain.network.operators._table import converts
 class Reshape(Move):
     def map(self, site: Site) -> tuple[Map, int]:
         before = site.shape(0)
-        wanted = site.ints("shape", 1)
-        require(wanted is not None, "no shape is given")
+        wanted = site.required_ints("shape", 1)
         shape = list(wanted)
         if not site.attribute("allowzero", 0):
             for k, n in enumerate(shape):

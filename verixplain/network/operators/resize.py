@@ -29,8 +29,8 @@ def lengths(site: Site, number: int) -> tuple[dict[int, int], dict[int, Fraction
         pairs = list(zip(axes, scales.tolist(), strict=True))
         new = {axis: grown(shape[axis], scale) for axis, scale in pairs}
         return new, {axis: Fraction(scale) for axis, scale in pairs}
-    sizes = site.ints("sizes", last)
-    require(sizes is not None and len(sizes) == len(axes), f"{sizes} sizes for axes {axes}")
+    sizes = site.required_ints("sizes", last)
+    require(len(sizes) == len(axes), f"{sizes} sizes for axes {axes}")
     require(min(sizes) > 0, f"sizes {sizes}")
     policy = site.attribute("keep_aspect_ratio_policy", "stretch")
     require(policy == "stretch", f"keep_aspect_ratio_policy {policy!r}; supported is 'stretch'")

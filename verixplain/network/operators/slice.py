@@ -19,12 +19,11 @@ def _taken(size: int, start: int, end: int, step: int) -> range:
 
 def _map(
     site: Site,
-    starts: tuple[int, ...] | None,
-    ends: tuple[int, ...] | None,
+    starts: tuple[int, ...],
+    ends: tuple[int, ...],
     axes: tuple[int, ...] | None,
     steps: tuple[int, ...] | None,
 ) -> tuple[Map, int]:
-    require(starts is not None and ends is not None, "starts or ends are not given")
     axes = tuple(range(len(starts))) if axes is None else axes
     steps = (1,) * len(starts) if steps is None else steps
     axes = tuple(site.positive_axis(axis) for axis in axes)
@@ -58,7 +57,8 @@ def _map(
 @converts("Slice", since=1)
 class Slice(Move):
     def map(self, site: Site) -> tuple[Map, int]:
-        return _map(site, site.ints("starts"), site.ints("ends"), site.ints("axes"), None)
+        starts, ends = site.required_ints("starts"), site.required_ints("ends")
+        return _map(site, starts, ends, site.ints("axes"), None)
 
 
 @converts("Slice", since=10)
@@ -66,5 +66,5 @@ class Slice10(Move):
     """From opset 10 on everything is an input, and there are steps."""
 
     def map(self, site: Site) -> tuple[Map, int]:
-        names = ("starts", "ends", "axes", "steps")
-        return _map(site, *[site.ints(name, k) for k, name in enumerate(names, start=1)])
+        starts, ends = site.required_ints("starts", 1), site.required_ints("ends", 2)
+        return _map(site, starts, ends, site.ints("axes", 3), site.ints("steps", 4))

@@ -8,9 +8,9 @@ from verixplain.network.operators._table import converts
 @converts("Tile", since=6)
 class Tile(Move):
     def map(self, site: Site) -> tuple[Map, int]:
-        repeats = site.ints("repeats", 1)
+        repeats = site.required_ints("repeats", 1)
         require(
-            repeats is not None and len(repeats) == site.rank and min(repeats, default=1) > 0,
+            len(repeats) == site.rank and min(repeats, default=1) > 0,
             f"repeats {repeats} of a tensor with {site.rank} dimensions",
         )
         limit([n * k for n, k in zip(site.shape(0), repeats, strict=True)], "the result")

@@ -5,8 +5,7 @@ from verixplain.network.operators._moves import Map, Move, reshaped
 from verixplain.network.operators._table import converts
 
 
-def _map(site: Site, axes: tuple[int, ...] | None) -> tuple[Map, int]:
-    require(axes is not None, "no axes are given")
+def _map(site: Site, axes: tuple[int, ...]) -> tuple[Map, int]:
     rank = site.rank + len(axes)
     new = {site.positive_axis(axis, rank) for axis in axes}
     require(len(new) == len(axes), f"axes {axes} name a dimension twice")
@@ -17,7 +16,7 @@ def _map(site: Site, axes: tuple[int, ...] | None) -> tuple[Map, int]:
 @converts("Unsqueeze", since=1)
 class Unsqueeze(Move):
     def map(self, site: Site) -> tuple[Map, int]:
-        return _map(site, site.ints("axes"))
+        return _map(site, site.required_ints("axes"))
 
 
 @converts("Unsqueeze", since=13)
@@ -25,4 +24,4 @@ class Unsqueeze13(Move):
     """From opset 13 on the axes are an input."""
 
     def map(self, site: Site) -> tuple[Map, int]:
-        return _map(site, site.ints("axes", 1))
+        return _map(site, site.required_ints("axes", 1))

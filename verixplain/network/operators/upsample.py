@@ -12,13 +12,12 @@ from verixplain.network.operators._table import converts
 @converts("Upsample", since=7)
 class Upsample(Move):
     def map(self, site: Site) -> tuple[Map, int]:
-        found = site.attribute("scales")
-        if site.given(1):
-            found = site.constant(1, "scales").ravel().tolist()
+        given = site.constant(1, "scales").ravel().tolist() if site.given(1) else None
+        found: list[float] = site.attribute("scales", []) if given is None else given
         mode = site.attribute("mode", "nearest")
         require(mode in ("nearest", "linear", "bilinear"), f"mode {mode!r}")
         require(
-            found is not None and len(found) == site.rank and min(found) >= 1,
+            len(found) == site.rank and min(found) >= 1,
             f"scales {found} of a tensor with {site.rank} dimensions; all must be at least 1",
         )
         require(
