@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -82,7 +82,7 @@ def undisturbed(dtype: torch.dtype | None = None) -> Iterator[None]:
         ):
             yield
     finally:
-        warnings.filters[:] = filters
+        cast(list, warnings.filters)[:] = filters
         torch.set_grad_enabled(grads)
         torch.set_default_dtype(default)
         torch.backends.cuda.matmul.allow_tf32 = tf32
