@@ -599,9 +599,9 @@ class Graph:
             node = self.module[name]
             if torch.is_tensor(getattr(node, "lower", None)):
                 values[name] = (node.lower.detach(), node.upper.detach())
+        low = high if low is None else low
         spent = torch.as_tensor(self._spent, dtype=self.dtype, device=self.device)
         spent = spent.reshape(rows.shape[1], batch).t() if spent.ndim else spent.expand(low.shape)
-        low = high if low is None else low
         result = low.detach(), high.detach(), spent, values
         self._rounding = self._on_rows = None
         self._forget()
