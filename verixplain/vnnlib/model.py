@@ -1,15 +1,20 @@
 """The network that a query is about, as the query declares it."""
 
+import gzip
+import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verixplain.errors import QueryError, UnsupportedQueryError
+from verixplain.errors import ModelFormatError, QueryError, UnsupportedQueryError
 from verixplain.vnnlib.specification import Specification
 
 if TYPE_CHECKING:
     from verixplain.network import Network
+
+MOST_BYTES = 2**31
 
 MODEL_TYPES = {"float32": np.float32, "float64": np.float64}
 
@@ -26,9 +31,31 @@ def load_for(specification: Specification, path: str | Path) -> "Network":
     """
     from verixplain.network import load
 
-    network = load(path, whole=True)
+    with tempfile.TemporaryDirectory() as folder:
+        network = load(unpacked(path, folder), whole=True)
     check_fits(specification, network)
     return network
+
+
+def unpacked(path: str | Path, folder: str | Path) -> Path:
+    """The path of a model; of an .onnx.gz, that of its content, which is put into `folder`.
+
+    Raises:
+        ModelFormatError: it cannot be unpacked.
+    """
+    path = Path(path)
+    if path.suffix != ".gz":
+        return path
+    target = Path(folder) / path.with_suffix("").name
+    try:
+        with gzip.open(path) as packed, target.open("wb") as file:
+            while block := packed.read(2**20):
+                if file.tell() > MOST_BYTES:
+                    raise ModelFormatError(f"{str(path)!r} unpacks to more than 2 GiB")
+                file.write(block)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ModelFormatError(f"cannot unpack {str(path)!r}: {error}") from error
+    return target
 
 
 def check_fits(specification: Specification, network: "Network") -> None:

@@ -83,7 +83,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Specification:
-    """A query: is there an input of some region whose output is unsafe there? (`sat`: there is.)
+    """A query: `sat` if some input of some region has an output that is unsafe there.
 
     Args:
         version: (major, minor) of VNN-LIB.

@@ -1,0 +1,1 @@
+"""What can be claimed of an explanation; one claim a file."""

@@ -1,0 +1,1 @@
+"""Where items run; one executor a file."""

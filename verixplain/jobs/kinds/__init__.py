@@ -1,0 +1,1 @@
+"""What an item can be; one kind a file."""
