@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import grad
 
 from verixplain.bounds.relaxation import Lines, lines, pool_lines
 from verixplain.network.primitives import (
@@ -28,7 +29,35 @@ from verixplain.network.primitives import (
     Univariate,
 )
 
-Bounded = Mapping[str, tuple[Tensor, Tensor]]
+
+@dataclass(frozen=True)
+class Open:
+    """Bounds of a value over many boxes that differ only in some of its numbers.
+
+    Args:
+        lower, upper: what holds for all boxes, (1, *shape).
+        index: the numbers that are bounded box by box, flattened; all others are stable, so
+            piecewise linear functions are linear there.
+        lowest, highest: bounds of those: (rows, numbers).
+    """
+
+    lower: Tensor
+    upper: Tensor
+    index: Tensor
+    lowest: Tensor
+    highest: Tensor
+
+    def full(self) -> tuple[Tensor, Tensor]:
+        """Bounds of every number: (rows, *shape)."""
+        return self._filled(self.lower, self.lowest), self._filled(self.upper, self.highest)
+
+    def _filled(self, shared: Tensor, own: Tensor) -> Tensor:
+        values = shared.flatten(1).repeat(len(own), 1)
+        values[:, self.index] = own
+        return values.reshape(-1, *shared.shape[1:])
+
+
+Bounded = Mapping[str, "tuple[Tensor, Tensor] | Open"]
 """Rigorous bounds of the inputs of relaxed steps: (rows or 1, *shape) each."""
 
 
@@ -97,18 +126,51 @@ def _through(
         bias = None if offset is None else _dot(rows, offset)
         return pull_back(kind, rows, [plan.shapes[name] for name in step.inputs]), bias
     if isinstance(kind, Univariate):
-        low, high = bounded[step.inputs[0]]
-        found = univariate_lines(kind, low, high, chosen)
+        ends = bounded[step.inputs[0]]
+        if isinstance(ends, Open) and kind.native is not None:
+            return _piecewise(kind, rows, ends, chosen)
+        found = univariate_lines(kind, *_ends(ends), chosen)
         positive, negative = rows.clamp(min=0), rows.clamp(max=0)
         bias = _dot(positive, found.upper_offset) + _dot(negative, found.lower_offset)
         return [positive * found.upper_slope + negative * found.lower_slope], bias
     if isinstance(kind, MaxPool):
-        found = pool_lines(kind, *bounded[step.inputs[0]])
+        found = pool_lines(kind, *_ends(bounded[step.inputs[0]]))
         positive, negative = rows.clamp(min=0)[..., None], rows.clamp(max=0)[..., None]
         slopes = kind.joined(positive * found.upper_slope + negative * found.lower_slope)
         return [slopes], _dot(rows.clamp(min=0), found.upper_offset)
-    one, two = (bounded[name] for name in step.inputs)
+    one, two = (_ends(bounded[name]) for name in step.inputs)
     return _product(kind, rows, one, two)
+
+
+def _ends(ends: tuple[Tensor, Tensor] | Open) -> tuple[Tensor, Tensor]:
+    return ends.full() if isinstance(ends, Open) else ends
+
+
+def _piecewise(
+    kind: Univariate, rows: Tensor, ends: Open, chosen: Tensor | None
+) -> tuple[list[Tensor], Tensor]:
+    """A piecewise linear function that is linear but at the numbers `ends.index`."""
+    index, flat = ends.index, rows.flatten(1)
+    stable = _slopes(ends.lower >= 0, _flat_slope(kind), rows).flatten(1)
+    at = flat[:, index]
+    picked = None if chosen is None else chosen.flatten(1)[:, index]
+    found = univariate_lines(kind, ends.lowest, ends.highest, picked)
+    positive, negative = at.clamp(min=0), at.clamp(max=0)
+    slopes = flat * stable
+    slopes[:, index] = positive * found.upper_slope + negative * found.lower_slope
+    return [slopes.reshape(rows.shape)], (positive * found.upper_offset).sum(1)
+
+
+def _flat_slope(kind: Univariate) -> float:
+    """The slope on the negative side of `max(x, slope x)`."""
+    return float(dict(kind.parameters).get("alpha", 0.0))
+
+
+def _slopes(active: Tensor, flat: float, like: Tensor) -> Tensor:
+    """1 where active, else `flat`; not through torch.where of two numbers, which is in float32."""
+    return torch.full(active.shape, flat, dtype=like.dtype, device=like.device).masked_fill(
+        active, 1.0
+    )
 
 
 def univariate_lines(
@@ -123,13 +185,13 @@ def univariate_lines(
     """
     if kind.native is None:
         return lines(kind, low, high)
-    flat = float(dict(kind.parameters).get("alpha", 0.0))  # max(x, flat x)
+    flat = _flat_slope(kind)
     left, right = low.clamp(max=0), high.clamp(min=0)
     open_ = (left < 0) & (right > 0)
     width = torch.where(open_, right - left, 1.0)
-    steep = torch.where(low >= 0, 1.0, flat).to(low)
+    steep = _slopes(low >= 0, flat, low)
     upper = torch.where(open_, (right - flat * left) / width, steep)
-    least = torch.where(right > -left, 1.0, flat).to(low) if chosen is None else chosen
+    least = _slopes(right > -left, flat, low) if chosen is None else chosen
     lower = torch.where(open_, least, steep)
     offset = torch.where(open_, right * (1 - upper), 0.0)
     return Lines(lower, torch.zeros_like(low), upper, offset)
@@ -158,7 +220,7 @@ def pull_back(kind: Affine, rows: Tensor, shapes: list[tuple[int, ...]]) -> list
     if isinstance(kind, Linear):
         return [rows @ kind.weight]
     if isinstance(kind, Conv) and not kind.transposed:
-        transpose = getattr(torch.nn.grad, f"conv{kind.dimensions}d_input")
+        transpose = getattr(grad, f"conv{kind.dimensions}d_input")
         return [transpose((len(rows), *shapes[0]), kind.weight, rows, **kind.settings)]
     with torch.enable_grad():
         points = [rows.new_zeros(len(rows), *shape).requires_grad_() for shape in shapes]

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from verixplain.bounds import Engine, out_of_memory
-from verixplain.bounds.backward import Above, above
+from verixplain.bounds.backward import Above, Bounded, Open, above
 from verixplain.bounds.enclosure import UNIT, Interval, Rounding, enclose, through
 from verixplain.errors import BoundFailedError, OutOfMemoryError
 from verixplain.features import Groups
@@ -33,6 +33,8 @@ Progress = Callable[[str, int, int], None]
 
 _GROUPS = 128
 """Groups carried together at most: more no longer helps on a CPU."""
+_FEW = 256
+"""Up to so many groups a matrix product is faster than adding by index."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,25 +103,21 @@ def bound_groups(
 
 
 class _Memberships:
-    """Sums over the inputs of every group, by index where groups are disjoint."""
+    """Sums over the inputs of every group: a product for few groups, by index for many."""
 
     def __init__(self, groups: Groups, dtype: torch.dtype, device: str) -> None:
-        size = int(np.prod(groups.shape))
         self.count = len(groups)
-        counted = np.zeros(size, dtype=np.int64)
-        for members in groups.members:
-            counted[members] += 1
-        self.disjoint = bool((counted <= 1).all())
-        if self.disjoint:
+        counted = np.bincount(np.concatenate(groups.members), minlength=int(np.prod(groups.shape)))
+        self.by_index = self.count > _FEW and bool((counted <= 1).all())
+        if self.by_index:
             labels = groups.label_map().ravel()
             self.labels = torch.as_tensor(np.where(labels < 0, self.count, labels), device=device)
         else:
-            table = torch.as_tensor(groups.memberships(), device=device)
-            self.table = table.to(dtype).T.contiguous()
+            self.table = torch.as_tensor(groups.memberships().T, dtype=dtype, device=device)
 
     def sums(self, parts: Tensor) -> Tensor:
         """(rows, inputs) -> (rows, groups)."""
-        if not self.disjoint:
+        if not self.by_index:
             return parts @ self.table
         found = parts.new_zeros(len(parts), self.count + 1)
         return found.index_add_(1, self.labels, parts)[:, : self.count]
@@ -163,6 +161,7 @@ class _Parent:
             UNIT[engine.dtype],
             self._look,
         )
+        self.share = self._frozen_share()
         matrix, offsets = target.matrix(engine.network.outputs)
         self.matrix = engine.tensor(matrix).to(engine.dtype)
         self.offsets = engine.tensor(offsets)
@@ -239,7 +238,7 @@ class _Parent:
 
     def _moves(self, slopes: Tensor) -> Tensor:
         """How much each input adds to a row's maximum, beyond its value at the center."""
-        return slopes.clamp(min=0) * self.high + slopes.clamp(max=0) * self.low
+        return slopes * torch.where(slopes > 0, self.high, self.low)
 
     def _size_of_input(self) -> Tensor:
         if not self.engine.widen:
@@ -260,7 +259,7 @@ class _Parent:
         self,
         start: str,
         rows: Tensor,
-        bounded: Mapping[str, tuple[Tensor, Tensor]],
+        bounded: Bounded,
         slopes: Mapping[str, Tensor] | None = None,
     ) -> Above:
         return above(self.plan, start, rows, bounded, self._sizes, slopes)
@@ -274,7 +273,7 @@ class _Parent:
             kind = kinds.get(name)
             if isinstance(kind, Univariate) and kind.native is not None:
                 flat[name] = float(dict(kind.parameters).get("alpha", 0.0))
-                start = torch.where(high > -low, 1.0, flat[name]).to(low)
+                start = torch.full_like(low, flat[name]).masked_fill(high > -low, 1.0)
                 slopes[name] = start.expand(len(rows), *low.shape[1:]).clone().requires_grad_()
         best = {name: slope.detach().clone() for name, slope in slopes.items()}
         if not slopes:
@@ -302,41 +301,48 @@ class _Parent:
         count, evaluated = len(self.groups), 0
         order = self.rows_shared.argsort(0, descending=True)
         best = torch.full((count,), -torch.inf, dtype=torch.float64, device=order.device)
-        settled = self._settled()
+        # A group that freezes nothing that could move: `B_u` is `B`, and its bound the parent's.
+        settled = self.share == 0
         best[settled] = self.rows_shared.amax(0)[settled]
-        size = self._groups_at_once()
+        narrow = self.share > 0.5
         for place, rows in enumerate(order):
             bound = self.rows_shared.gather(0, rows[None])[0]
             todo = (bound > best).nonzero().flatten()
             if not len(todo):
                 break
-            done = 0
-            while done < len(todo):
-                part = todo[done : done + size]
-                try:
-                    found = self._refined(part, rows[part])
-                except (MemoryError, RuntimeError) as error:
-                    if not out_of_memory(error):
-                        raise
-                    if size == 1:
-                        raise OutOfMemoryError("not even one group fits in memory") from error
-                    size = max(1, size // 2)
-                    continue
+            done = count - len(todo)
+            for part in self._batches(todo[narrow[todo]], todo[~narrow[todo]]):
+                found = self._in_parts(part, rows)
                 best[part] = torch.maximum(best[part], torch.minimum(found, bound[part]))
-                done, evaluated = done + len(part), evaluated + len(part)
+                done += len(part)
                 if progress is not None and place == 0:
-                    progress("bound", count - len(todo) + done, count)
+                    progress("bound", done, count)
+            evaluated += len(todo)
         return self._numpy(best), evaluated
 
-    def _settled(self) -> Tensor:
-        """Groups that freeze nothing that could move: `B_u` is `B`, and its bound the parent's."""
-        moving = ((self.low < 0) | (self.high > 0)).to(self.engine.dtype)
-        return self.members.sums(moving[None])[0] == 0
-
-    def _groups_at_once(self) -> int:
+    def _batches(self, *kinds: Tensor) -> list[Tensor]:
+        """Groups of one kind at a time, as many together as fit in memory."""
         sizes = sum(int(np.prod(shape)) for shape in self.plan.shapes.values())
         each = 8 * sizes * self.engine.dtype.itemsize
-        return max(1, min(_GROUPS, self.engine.memory() // each // 2))
+        size = max(1, min(_GROUPS, self.engine.memory() // each // 2))
+        return [part for kind in kinds if len(kind) for part in kind.split(size)]
+
+    def _in_parts(self, part: Tensor, rows: Tensor) -> Tensor:
+        """`_refined`, in halves where memory runs out."""
+        try:
+            return self._refined(part, rows[part])
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            if len(part) == 1:
+                raise OutOfMemoryError("not even one group fits in memory") from error
+        half = len(part) // 2
+        return torch.cat([self._in_parts(part[:half], rows), self._in_parts(part[half:], rows)])
+
+    def _frozen_share(self) -> Tensor:
+        """How much of what can move each group freezes: (groups,), between 0 and 1."""
+        moving = ((self.low < 0) | (self.high > 0)).to(self.engine.dtype)
+        return self.members.sums(moving[None])[0] / moving.sum().clamp(min=1)
 
     def _refined(self, part: Tensor, rows: Tensor) -> Tensor:
         """Upper bounds of one row for each of some groups: (groups,)."""
@@ -357,23 +363,34 @@ class _Parent:
         row[self.groups.members[group]] = True
         return row
 
-    def _within(self, part: Tensor, held: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    def _within(self, part: Tensor, held: Tensor) -> Bounded:
         """Bounds of every relaxed step's inputs over some B_u: (groups, *shape) each."""
         if self.intermediate == "ibp":
             return self._intervals_within(part, held)
+        if bool((self.share[part] > 0.5).all()):
+            return self._cut_within(part, held)
+        found: dict[str, tuple[Tensor, Tensor] | Open] = {}
+        for name, (low, high) in self.bounded.items():
+            if name in self.tight:
+                tight = self.tight[name]
+                found[name] = Open(low, high, tight.index, tight.lower[part], tight.upper[part])
+            elif self._from_tight(name):
+                found[name] = self._carried(name, found)
+            else:
+                found[name] = (low, high)
+        return found
+
+    def _cut_within(self, part: Tensor, held: Tensor) -> Bounded:
+        """Where little is left to move, the intervals of B_u itself are tighter: both are used."""
+        values = self._intervals_within(part, held)
         found: dict[str, tuple[Tensor, Tensor]] = {}
         for name, (low, high) in self.bounded.items():
             if name in self.tight:
-                tight, count = self.tight[name], len(part)
-                low = low.flatten(1).repeat(count, 1)
-                high = high.flatten(1).repeat(count, 1)
-                low[:, tight.index] = tight.lower[part]
-                high[:, tight.index] = tight.upper[part]
-                shape = (count, *self.plan.shapes[name])
-                low, high = low.reshape(shape), high.reshape(shape)
-            elif self._from_tight(name):
-                low, high = self._carried(name, found)
-            found[name] = (low, high)
+                tight = self.tight[name]
+                low, high = Open(
+                    low, high, tight.index, tight.lower[part], tight.upper[part]
+                ).full()
+            found[name] = torch.maximum(low, values[name][0]), torch.minimum(high, values[name][1])
         return found
 
     def _from_tight(self, name: str) -> bool:
@@ -390,12 +407,11 @@ class _Parent:
             isinstance(kind, Rearrange) and kind.terms == 0
         )
 
-    def _carried(
-        self, name: str, found: Mapping[str, tuple[Tensor, Tensor]]
-    ) -> tuple[Tensor, Tensor]:
+    def _carried(self, name: str, found: Bounded) -> tuple[Tensor, Tensor]:
         """The interval of a value of every group, from those of its step's inputs."""
         if name in found:
-            return found[name]
+            ends = found[name]
+            return ends.full() if isinstance(ends, Open) else ends
         parts = [self._carried(part, found) for part in self.steps[name].inputs]
         ends = through(self.steps[name], [Interval(a.double(), b.double()) for a, b in parts])
         return self.engine.outward(ends.lower, ends.upper)
