@@ -98,7 +98,7 @@ def with_back(layer: Layer, back: Callable[[Tensor], Sequence[Tensor]], *inputs:
     return Replaced.apply(back, result, *inputs)  # type: ignore[return-value]
 
 
-def gradient_of(explained: Explained, call: Call, wanted: Sequence[Tensor] = ()) -> Tensor:
+def gradient_of(explained: Explained, call: Call) -> Tensor:
     """The gradient of the explained number at the input, every layer run by `call`."""
     with torch.enable_grad():
         x = explained.x[None].detach().requires_grad_()

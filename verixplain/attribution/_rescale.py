@@ -35,7 +35,7 @@ def multipliers(explained: Explained, start: Tensor) -> Tensor:
 
 def _slope(layer: Layer, x: Tensor, grad: Tensor) -> Tensor:
     x = x.detach().requires_grad_()
-    return torch.autograd.grad(layer.module(x), x, grad)[0]
+    return torch.autograd.grad((layer.module(x) * grad).sum(), x)[0]
 
 
 def _curve(layer: Layer, x: Tensor, then: Tensor, grad: Tensor) -> tuple[Tensor]:
