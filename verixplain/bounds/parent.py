@@ -161,6 +161,9 @@ class _Parent:
             UNIT[engine.dtype],
             self._look,
         )
+        if not self.members.by_index:
+            self.middles = ((self.high + self.low) / 2)[:, None] * self.members.table
+            self.radii = ((self.high - self.low) / 2)[:, None] * self.members.table
         self.share = self._frozen_share()
         matrix, offsets = target.matrix(engine.network.outputs)
         self.matrix = engine.tensor(matrix).to(engine.dtype)
@@ -223,18 +226,28 @@ class _Parent:
             self._last(*sides[1])  # type: ignore[misc]
         elif sides[0] is not None and sides[1] is not None:
             (low, below), (high, over) = sides
-            lower = -self._over_groups(-low, -below)
-            upper = self._over_groups(high, over)
+            lower = self._over_groups(low, below, -1)
+            upper = self._over_groups(high, over, +1)
             chosen = torch.arange(len(low), device=low.device) if index is None else index
             self._parts.setdefault(name, []).append((chosen, lower.T, upper.T))
         self.reducing += time.perf_counter() - begin
 
-    def _over_groups(self, whole: Tensor, slopes: Tensor) -> Tensor:
-        """Upper bounds over every B_u, from those over B and their coefficients: (rows, groups)."""
-        groups = whole[:, None] - self.members.sums(self._moves(slopes))
+    def _over_groups(self, whole: Tensor, slopes: Tensor, side: int) -> Tensor:
+        """Bounds over every B_u, from those over B and their coefficients: (rows, groups).
+
+        Args:
+            whole: bounds over B, (rows,).
+            slopes: coefficients of the input, (rows, inputs).
+            side: +1 for upper bounds, -1 for lower ones.
+        """
+        sizes = slopes.abs()
         # Forming contributions and their sums, each at most |slopes| times the offsets.
-        margin = slopes.abs() @ (3 * self._size_of_input())
-        return groups + margin[:, None]
+        margin = sizes @ (3 * self._size_of_input())
+        if self.members.by_index:
+            moved = self.members.sums(self._moves(slopes if side > 0 else -slopes))
+        else:  # max(s high, s low) = s middle + |s| radius, and both sums are products
+            moved = side * (slopes @ self.middles) + sizes @ self.radii
+        return whole[:, None] - side * (moved - margin[:, None])
 
     def _moves(self, slopes: Tensor) -> Tensor:
         """How much each input adds to a row's maximum, beyond its value at the center."""
@@ -247,7 +260,7 @@ class _Parent:
 
     def _last(self, whole: Tensor, slopes: Tensor) -> None:
         """The rows over B, and every group's bound from the same coefficients."""
-        groups = self._over_groups(whole, slopes)
+        groups = self._over_groups(whole, slopes, +1)
         self.rows_upper = self._numpy(whole.double() + self.offsets)
         self.rows_shared = groups.double() + self.offsets[:, None]
         self.shared = self._numpy(self.rows_shared)
