@@ -17,7 +17,7 @@ TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}
 
 
 @dataclass(eq=False)
-class _Account:
+class Account:
     """Where relevance went that did not reach the input, and how much moved in all."""
 
     offsets: float = 0.0
@@ -72,7 +72,7 @@ class LRP(Attribution):
         """
         if explained.probability:
             raise UnsupportedMethodError("lrp explains class and margin, not the probability")
-        account = _Account()
+        account = Account()
 
         def call(layer: Layer, *inputs: Tensor):
             if layer.operator in MOVES:
@@ -114,7 +114,7 @@ class LRP(Attribution):
         return -explained.rows[row] * outputs
 
     def _back(
-        self, layer: Layer, inputs: tuple[Tensor, ...], given: Tensor, account: _Account
+        self, layer: Layer, inputs: tuple[Tensor, ...], given: Tensor, account: Account
     ) -> list[Tensor]:
         """A layer's relevance in shares of its inputs' contributions; losses are accounted."""
         found = parts(layer, *inputs)
