@@ -183,10 +183,10 @@ def image_model(rng: np.random.Generator, scale: str, smooth: bool) -> tuple[byt
     return w.model(shape, _dense(w, h, n, 3)), shape
 
 
-def lone_model(rng: np.random.Generator, scale: str) -> tuple[bytes, tuple]:
+def lone_model(rng: np.random.Generator, scale: str, way: int | None = None) -> tuple[bytes, tuple]:
     """One or two operators on three inputs: nothing else's error hides a missing error term."""
     w = Writer(rng, scale)
-    way = int(rng.integers(0, 11))
+    way = int(rng.integers(0, 11)) if way is None else way
     if way == 0:
         h = _constant_step(w, "x", 3)
     elif way == 1:

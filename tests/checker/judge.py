@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .exact import logistic
+from .hostile import lone_model
 from .local import wrong_pieces
 from .oracle import violations
 from .tampering import one_node, tampered
@@ -114,16 +115,32 @@ def wrong_intercepts(package: str, seed: int, count: int) -> Iterator[str]:
     """Whatever slope and touch point a curved line is given, its intercept must hold."""
     lower, upper = intervals(np.random.default_rng(seed), count)
     rng = np.random.default_rng(seed + 1)
-    slope = rng.random(count) * 10.0 ** rng.integers(-3, 1, count)
+    half = count // 2  # many through 0 with the largest value of f(z) - slope z inside
+    lower[:half], upper[:half] = -5 * rng.random(half), 8 * rng.random(half)
+    slope = rng.random(count) * 0.3 * 10.0 ** rng.integers(-2, 1, count)
     touch = lower + (upper - lower) * rng.random(count)
     for name, checked in functions(package).items():
         if name in ("sigmoid", "tanh"):
             with np.errstate(all="ignore"):
                 at = checked._intercept(slope, touch, lower, upper)
             for i in range(count):
-                for z in points(lower[i], upper[i], 6):
+                for z in points(lower[i], upper[i], 10):
                     if EXACT[name](z) - Fraction(slope[i]) * z > Fraction(at[i]):
                         yield f"{name} with slope {slope[i]!r} on [{lower[i]!r}, {upper[i]!r}]"
+
+
+def wrong_flushes(package: str) -> Iterator[str]:
+    """A subnormal input may be flushed to zero before a large weight meets it."""
+    operators, wire = import_module(f"{package}.operators"), import_module(f"{package}.wire")
+    passes = import_module(f"{package}.passes")
+    x = np.array([[2.0**-127, 0.0, 0.0]])
+    for way in range(8, 11):
+        network = operators.build(
+            wire.read_model(lone_model(np.random.default_rng(0), "plain", way)[0])
+        )
+        state = passes.Bounder(network, passes.Recipe(), True).forward(x, x, x)
+        if not ((state.lower[-1] <= 0.0) & (state.upper[-1] >= 0.0)).all():
+            yield f"flush {way}"
 
 
 def first_complaint(package: str, module: str, networks: int) -> str | None:
@@ -147,6 +164,7 @@ def _all(package: str, module: str, networks: int):
     if module in ("lines", "rounding"):
         numbers.insert(0, lambda: wrong_intercepts(package, 8, 40))
         numbers.insert(0, lambda: wrong_lines(package, 5, 60))
+    numbers.append(lambda: wrong_flushes(package))
     reads = module in ("claims", "container", "operators", "steps", "wire")
     for judge in files + numbers if reads else numbers + files:
         yield judge()

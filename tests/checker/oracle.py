@@ -36,9 +36,9 @@ def random_recipe(checker, rng, network):
     for layer in layers:
         source = network.pieces[layer - 1].sources[0]
         way = rng.random()
-        if way < 0.6:
+        if way < 0.35:
             refine[layer] = None
-        elif way < 0.8:
+        elif way < 0.6:
             refine[layer] = np.flatnonzero(rng.random(network.size(source)) < 0.5)
     for layer in layers:
         piece = network.pieces[layer - 1]

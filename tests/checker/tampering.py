@@ -117,6 +117,11 @@ def append(made: Draft, path: str, value) -> None:
     at[key].append(value)
 
 
+def repeat(made: Draft, path: str, count: int) -> None:
+    at, key = _place(made, path)
+    at[key] = at[key][:1] * count
+
+
 def array(made: Draft, name: str, dtype: str, values) -> None:
     made.arrays[name] = np.array(values, dtype)
 
@@ -218,6 +223,7 @@ MODEL_CHANGES = {
     "operator Relu with an attribute": _operator("Relu", alpha=0.1),
     "operator LeakyRelu steep": _operator("LeakyRelu", alpha=2.0),
     "operator LeakyRelu negative": _operator("LeakyRelu", alpha=-0.5),
+    "operator Sigmoid where slopes are given": _operator("Sigmoid"),
     "Gemm alpha": _operator("Gemm", 0, alpha=2.0),
     "Gemm beta": _operator("Gemm", 0, beta=0.5),
     "Gemm transA": _operator("Gemm", 0, transA=1),
@@ -261,7 +267,7 @@ MODEL_CHANGES = {
 
 
 BEFORE = {"set": set_, "delete": delete, "append": append, "array": array, "add": add}
-BEFORE |= {"drop": drop, "model": model, "empty": empty}
+BEFORE |= {"drop": drop, "model": model, "repeat": repeat, "empty": empty}
 
 
 def header(data: bytes, name: str, key: str, value) -> bytes:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from .judge import wrong_flushes
 from .local import wrong_pieces
 from .oracle import violations
 
@@ -17,3 +18,7 @@ def test_no_bound_contradicts_an_exact_rational(seed):
 
 def test_every_backward_step_keeps_its_promise_exactly():
     assert not list(wrong_pieces("verixplain.checker", seed=7, count=2 * COUNT))
+
+
+def test_flushing_a_subnormal_input_is_paid_for():
+    assert not list(wrong_flushes("verixplain.checker"))

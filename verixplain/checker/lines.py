@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .rounding import LIBRARY32, TINY32, UNIT32, Array, down, sigmoid, up
+from .rounding import LIBRARY32, TINY32, UNIT, UNIT32, Array, down, sigmoid, up
 
 
 @dataclass
@@ -50,9 +50,9 @@ class Kinked:
         width = np.where(open_, upper - lower, 1.0)
         chord = np.clip((upper - self.leak * lower) / width, self.leak, 1.0)
         slope = np.where(open_, chord, closed)
-        at_lower = up(up(self.leak * lower) - down(slope * lower))
-        at_upper = up(upper - down(slope * upper))
-        at = np.where(open_, np.maximum(np.maximum(at_lower, at_upper), 0.0), 0.0)
+        ends = np.maximum((self.leak - slope) * lower, upper - slope * upper)
+        rounding = 4 * UNIT * (upper - lower) + 1e-300  # each step costs UNIT of a part of it
+        at = np.where(open_, np.maximum(ends, 0.0) + rounding, 0.0)
         adaptive = np.where(upper > -lower, 1.0, self.leak)
         return Lines(slope, at, np.where(open_, adaptive, closed), np.zeros_like(at), open_)
 

@@ -123,14 +123,14 @@ class Sweep:
         """
         state, rows = self.state, self.rows[0].dense()
         center = rows.cut(state.center, self.member)
-        rise = np.where(state.upper[0] == state.center, 0.0, up(state.upper[0] - state.center))
-        fall = np.where(state.lower[0] == state.center, 0.0, down(state.lower[0] - state.center))
+        rise, fall = state.upper[0] - state.center, state.lower[0] - state.center
         positive = np.maximum(rows.numbers, 0.0)
         moves = positive * rows.cut(rise, self.member)
         moves += (rows.numbers - positive) * rows.cut(fall, self.member)
         base = np.einsum("rn,rn->r", rows.numbers, np.broadcast_to(center, moves.shape))
         span = moves.sum(axis=1)
         sizes = np.abs(rows.numbers) * np.abs(center)
+        # n + 8 covers the products, both sums, rise and fall themselves, and adding it all up
         error = self.error + gamma(moves.shape[1] + 8) * (sizes.sum(axis=1) + span)
         error = (error + (self.terms + 8) * UNIT * self.size) * SAFETY + FLOOR
         moved = span[:, None] if free is None else moves @ free
@@ -166,14 +166,15 @@ class Affine:
         (h,) = self.sources
         lower, upper = state.lower[h], state.upper[h]
         middle = 0.5 * lower + 0.5 * upper
-        radius = np.maximum(up(upper - middle), up(middle - lower))
+        radius = np.maximum(upper - middle, middle - lower)
         count = len(middle)
         spans = self.linear.forward(np.concatenate([radius, state.largest(h)]), absolute=True)
         g = gamma(self.linear.fan + 4)
         reach, size = spans[:count], spans[count:] * (1 + 2 * g)  # size >= |W| |h|
         uncertain = self.inexact * size + self.bias_error
         center = self.linear.forward(middle) + self.bias
-        radius = reach * (1 + 4 * g) + g * (size + self.bias_size) + uncertain * SAFETY + FLOOR
+        # 4 g pays for center, radius and reach (both at most size), and for adding these up
+        radius = reach + 4 * g * (size + self.bias_size) + uncertain * SAFETY + FLOOR
         n, summed = self.bias.size, size + self.bias_size
         error = gamma(self.linear.spread + 2) * size + gamma(n + 2) * self.bias_size
         executed: Array | float = 0.0
