@@ -45,6 +45,7 @@ class Rows:
     Attributes:
         coefficients: (rows, outputs), exact.
         conjunctions: the row numbers of each.
+        constant: (rows,), whether the output does not matter.
         lower, upper: the box, rounded outward.
     """
 
@@ -79,6 +80,7 @@ class Rows:
             below.append(down(-constraint.constant * factor))
             above.append(up(-constraint.constant * factor))
         self.below, self.above = np.array(below), np.array(above)
+        self.constant = ~self.coefficients.any(axis=1) if count else np.zeros(0, dtype=bool)
         self.strict = np.array([c.relation == ">" for c in constraints], dtype=bool)
         self.equal = np.array([c.relation == "==" for c in constraints], dtype=bool)
         self.lower = np.array([down(end) for end in region.lower])
@@ -102,9 +104,16 @@ class Rows:
         magnitude = np.maximum(np.abs(low), np.abs(high)) @ np.abs(self.on_inputs).T
         slack = 4 * (self.on_inputs.shape[1] + 2) * UNIT * magnitude + np.finfo(float).tiny
         below, above = low @ plus.T + high @ minus.T, high @ plus.T + low @ minus.T
+        plain = np.abs(self.on_inputs).sum(axis=1) <= 1  # nothing is rounded there
+        exact = (
+            self.constant & plain & ((self.on_inputs == 0) | (np.abs(self.on_inputs) == 1)).all(1)
+        )
+        none = ~self.on_inputs.any(axis=1)
+        wide_below = np.nextafter(lower + np.nextafter(below - slack, -np.inf), -np.inf)
+        wide_above = np.nextafter(upper + np.nextafter(above + slack, np.inf), np.inf)
         return (
-            np.nextafter(lower + np.nextafter(below - slack, -np.inf), -np.inf),
-            np.nextafter(upper + np.nextafter(above + slack, np.inf), np.inf),
+            np.where(none, lower, np.where(exact, below, wide_below)),
+            np.where(none, upper, np.where(exact, above, wide_above)),
         )
 
     def excluded(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

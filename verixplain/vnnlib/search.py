@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from verixplain.attack.pgd import representable
-from verixplain.bounds import bound
 from verixplain.errors import VerixplainError
-from verixplain.query import Target
+from verixplain.vnnlib.bounding import bounds_of
 from verixplain.vnnlib.deadline import Deadline
 from verixplain.vnnlib.rows import Rows, down, up
 from verixplain.vnnlib.specification import Region
@@ -86,21 +85,13 @@ class Judge:
 
     def _really(self, exact: tuple[Fraction, ...], unsafe: list[int]) -> bool:
         """Whether one of the conjunctions `unsafe` holds rigorously over the reals."""
-        shape, rows = (1, *self.network.input_shape), self.rows
+        rows = self.rows
         low = np.array([[down(value) for value in exact]])
         high = np.array([[up(value) for value in exact]])
         try:
-            found = bound(
-                self.network,
-                low.reshape(shape),
-                high.reshape(shape),
-                Target.rows(rows.coefficients),
-                "interval",
-                device="cpu",
-            )
+            held = rows.included(*bounds_of(self.network, rows, low, high, "interval"))
         except VerixplainError:
             return False
-        held = rows.included(*rows.on_box(found.lower, found.upper, low, high))
         return bool(rows.all_of(held)[0, unsafe].any())
 
 

@@ -4,16 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from verixplain.bounds import bound
 from verixplain.errors import (
     BoundFailedError,
     OutOfMemoryError,
     UnsupportedBoundError,
     UnsupportedOperatorError,
 )
-from verixplain.query import Target
+from verixplain.vnnlib.bounding import bounds_of
 from verixplain.vnnlib.deadline import Deadline
 from verixplain.vnnlib.rows import Rows
 from verixplain.vnnlib.search import Judge, Search, Witness
@@ -142,24 +139,16 @@ class _Region:
 
     def _bounds(self, method: str) -> bool:
         """Whether a bound method excludes every conjunction that is still open."""
-        rows, shape = self.rows, (1, *self.network.input_shape)
+        rows = self.rows
         members = sorted({row for number in self.open for row in rows.conjunctions[number]})
         if not members:
             return False
-        lower, upper = np.full((1, len(rows)), -np.inf), np.full((1, len(rows)), np.inf)
+        low, high = rows.lower[None], rows.upper[None]
         try:
-            found = bound(
-                self.network,
-                rows.lower.reshape(shape),
-                rows.upper.reshape(shape),
-                Target.rows(rows.coefficients[members]),
-                method,
-            )
+            lower, upper = bounds_of(self.network, rows, low, high, method, members)
         except _BOUNDS_MISSING as error:
             self.notes.append(f"{method} gives no bounds: {error}")
             return False
-        lower[:, members], upper[:, members] = found.lower, found.upper
-        lower, upper = rows.on_box(lower, upper, rows.lower[None], rows.upper[None])
         gone = rows.any_of(rows.excluded(lower, upper))[0]
         self.open = [number for number in self.open if not gone[number]]
         self.told(f"{method}: {len(self.open)} of {len(rows.conjunctions)} conjunctions open")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from verixplain.bounds import bound
-from verixplain.query import Target
+from verixplain.vnnlib.bounding import bounds_of
 from verixplain.vnnlib.deadline import Deadline
 from verixplain.vnnlib.rows import Rows
 from verixplain.vnnlib.search import Search, Witness
@@ -53,7 +52,7 @@ def split(
         (True, None) where every part is excluded, (False, witness), or (False, None) where the
         time or the number of boxes ran out.
     """
-    target, shape = Target.rows(rows.coefficients), network.input_shape
+    shape = network.input_shape
     low, high = rows.lower[None].copy(), rows.upper[None].copy()
     done = 0
     while len(low):
@@ -61,12 +60,8 @@ def split(
             return False, None
         part_low, part_high = low[-batch:], high[-batch:]
         low, high = low[:-batch], high[:-batch]
-        size = (len(part_low), *shape)
-        found = bound(
-            network, part_low.reshape(size), part_high.reshape(size), target, method, batch=batch
-        )
+        excluded = rows.excluded(*bounds_of(network, rows, part_low, part_high, method))
         done += len(part_low)
-        excluded = rows.excluded(*rows.on_box(found.lower, found.upper, part_low, part_high))
         open_ = ~rows.any_of(excluded).all(axis=1)
         part_low, part_high = part_low[open_], part_high[open_]
         if len(part_low):
