@@ -71,7 +71,7 @@ def test_every_command_runs(folder, capsys):
     found = commands()
     assert len(found) >= 4
     for line in found:
-        assert cli.run(shlex.split(line)[1:]) == 0, (line, capsys.readouterr().err)
+        assert cli.execute(shlex.split(line)[1:]) == 0, (line, capsys.readouterr().err)
     for name in ("demo", "eight"):
         assert (folder / "verixplain-out" / name / "heatmap.png").is_file()
 

@@ -19,7 +19,7 @@ def say(capsys):
     """Run one command line in this process."""
 
     def run(*words, debug=False):
-        code = cli.run([str(word) for word in words], debug)
+        code = cli.execute([str(word) for word in words], debug)
         captured = capsys.readouterr()
         return Said(code, captured.out, captured.err)
 

@@ -13,7 +13,7 @@ from verixplain import cli
 def explained(tmp_path_factory, model, digits):
     folder = tmp_path_factory.mktemp("explained")
     words = ["explain", str(model), f"{digits}#3", "--radius", "0.1", *QUICK, "--out", str(folder)]
-    assert cli.run(words) == 0
+    assert cli.execute(words) == 0
     return folder / "explanation.npz"
 
 

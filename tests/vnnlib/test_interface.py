@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def verify(capsys):
     def run(*words):
-        code = cli.run(["verify", *map(str, words)])
+        code = cli.execute(["verify", *map(str, words)])
         said = capsys.readouterr()
         return code, said.out.splitlines(), said.err
 
@@ -120,8 +120,8 @@ def test_parse_errors_and_capabilities_import_no_torch(tmp_path):
     (tmp_path / "bad.vnnlib").write_text("(assert")
     for words in (["verify", str(tmp_path / "bad.vnnlib")], ["supports", "--onnx-operators"]):
         program = (
-            "import sys\nfrom verixplain.cli import run\n"
-            f"code = run({words!r})\n"
+            "import sys\nfrom verixplain.cli import execute\n"
+            f"code = execute({words!r})\n"
             "print(code, 'torch' in sys.modules, file=sys.stderr)"
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -129,23 +129,23 @@ def test_parse_errors_and_capabilities_import_no_torch(tmp_path):
 
 
 def test_global_options(capsys):
-    assert cli.run(["--version"]) == 0
+    assert cli.execute(["--version"]) == 0
     assert capsys.readouterr().out == f"{__version__}\n"
-    assert cli.run(["--name"]) == 0
+    assert cli.execute(["--name"]) == 0
     assert capsys.readouterr().out == "verixplain\n"
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_every_capability_is_answered(capability, capsys):
-    assert cli.run(["supports", f"--{capability}"]) == 0
+    assert cli.execute(["supports", f"--{capability}"]) == 0
     said = capsys.readouterr().out
     assert said == "".join(f"{line}\n" for line in CAPABILITIES[capability]())
     assert said.strip()
 
 
 def test_supports_wants_one_capability(capsys):
-    assert cli.run(["supports"]) == 2
-    assert cli.run(["supports", "--onnx-operators", "--vnnlib-versions"]) == 2
+    assert cli.execute(["supports"]) == 2
+    assert cli.execute(["supports", "--onnx-operators", "--vnnlib-versions"]) == 2
     capsys.readouterr()
 
 

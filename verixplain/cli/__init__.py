@@ -88,10 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    sys.exit(run([word for word in words if word != "--debug"], debug))
+    sys.exit(execute([word for word in words if word != "--debug"], debug))
 
 
-def run(words: Sequence[str], debug: bool = False) -> int:
+def execute(words: Sequence[str], debug: bool = False) -> int:
     """The exit code of one command; errors are said on standard error, in one message each.
 
     Args:
