@@ -32,7 +32,7 @@ def test_accuracy_is_the_one_that_was_measured(name):
     assert right.mean() == pytest.approx(real.entry["acc"], abs=1.1 / len(right))
 
 
-def test_photographs_are_recognised():
+def test_photographs_are_recognised(data):
     real = realdata.real("squeezenet_v1.0_deepcompression")
     _, cat, espresso, *_ = real.network(real.inputs).argmax(axis=1)
     assert 281 <= cat <= 287  # the classes of cats
