@@ -222,10 +222,11 @@ class _Parent:
     ) -> None:
         """Bounds over every group from one pass's coefficients."""
         begin = time.perf_counter()
-        if name == self.plan.output:
-            self._last(*sides[1])  # type: ignore[misc]
-        elif sides[0] is not None and sides[1] is not None:
-            (low, below), (high, over) = sides
+        below_side, over_side = sides
+        if name == self.plan.output and over_side is not None:
+            self._last(*over_side)
+        elif below_side is not None and over_side is not None:
+            (low, below), (high, over) = below_side, over_side
             lower = self._over_groups(low, below, -1)
             upper = self._over_groups(high, over, +1)
             chosen = torch.arange(len(low), device=low.device) if index is None else index
