@@ -32,6 +32,10 @@ class Method:
     """
 
     needs: ClassVar[str] = "any network"
+    guarantee: ClassVar[str] = "none"
+    uses_box: ClassVar[bool] = False
+    """Whether the scores depend on the query's box, not only on the input."""
+
     sanity: ClassVar[str] = ""
     """What is known about whether its maps depend on the class and on the weights."""
 
@@ -52,7 +56,7 @@ class Method:
     def source(self) -> str:
         """Where the method was published, from its documentation."""
         text = " ".join((type(self).__doc__ or "").split())
-        return text.partition("Source: ")[2]
+        return text.partition("Source: ")[2].rstrip(".")
 
     def explain(self, query: Query, progress: Progress | None = None) -> Explanation:
         """Explain one query."""
@@ -290,7 +294,8 @@ class Attribution(Method):
     """A method that scores every single input. A subclass gives `scores`.
 
     Args:
-        quantity: which number is explained, one of `QUANTITIES`.
+        quantity: which number is explained: class (its output), margin (less the best other
+            class's), or probability.
         dtype: working precision, `float64` or `float32`.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         batch: points evaluated at once.
@@ -326,7 +331,7 @@ class Attribution(Method):
         return Explanation(
             query=query,
             method=self.name,
-            guarantee="none",
+            guarantee=self.guarantee,
             group_scores=np.array([scores.flat[group].sum() for group in query.groups.members]),
             settings=self.settings(),
             map=scores,

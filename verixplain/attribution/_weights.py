@@ -158,6 +158,10 @@ class Averaged(Method):
         return f"{self.draws} times that of the base method"
 
     @property
+    def uses_box(self) -> bool:  # type: ignore[override]
+        return method_named(self.base).uses_box
+
+    @property
     def weights(self) -> Weights:
         """Which weights are noised."""
         return Weights(self.layers, self.biases, self.normalisations)

@@ -63,6 +63,8 @@ class EVA(Method):
     samples: int = 100
 
     needs = "a network with bounds"
+    guarantee = "estimate"
+    uses_box = True
 
     @property
     def cost(self) -> str:

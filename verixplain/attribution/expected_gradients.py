@@ -29,6 +29,10 @@ class ExpectedGradients(Attribution):
     samples: int = 200
     seed: int = 0
 
+    @property
+    def uses_box(self) -> bool:  # type: ignore[override]
+        return self.references is None
+
     def check(self) -> None:
         at_least("samples", self.samples, 1)
 

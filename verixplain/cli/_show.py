@@ -56,13 +56,23 @@ def show_facts(facts: Sequence[tuple[str, str]], out: Console) -> None:
 
 
 def show_rows(
-    rows: Sequence[Sequence[str]], right: Sequence[int] = (), out: Console | None = None
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    out: Console | None = None,
+    whole: Sequence[int] = (),
 ) -> None:
-    """A table whose first row is its head; the columns `right` stand at the right."""
+    """A table whose first row is its head.
+
+    Args:
+        rows: of the table.
+        right: columns that stand at the right.
+        out: where to print.
+        whole: columns whose words are never broken.
+    """
     table = Table(header_style="bold", show_edge=False)
     for number, heading in enumerate(rows[0]):
         side = "right" if number in right else "left"
-        table.add_column(escape(heading), justify=side, overflow="fold")
+        table.add_column(escape(heading), justify=side, overflow="fold", no_wrap=number in whole)
     for row in rows[1:]:
         table.add_row(*map(escape, row))
     (out or console()).print(table)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 ASKED = (
     click.option(
-        "--radius", metavar="N|FILE", help="How far inputs move (epsilon in the paper), or each."
+        "--radius", metavar="N|FILE",
+        help="How far inputs move (epsilon in the paper), or each; for methods that look at a box.",
     ),
     click.option(
         "--radius-units", default="model", show_default=True, metavar="UNITS",
@@ -90,6 +91,11 @@ def command(model: str, input: str, **flags: Any) -> int:
     for name in ("bound", "engine", "dtype", "device", "seed"):
         if flags[name] is not None:
             chosen[name] = flags[name]
+    if flags["radius"] is None and flags["lower"] is None and flags["upper"] is None:
+        from verixplain.explainer import made
+
+        if not made(flags["method"], chosen).uses_box:
+            flags["radius"] = "0"
     job = Job(
         network=network,
         text=input,
