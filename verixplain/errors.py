@@ -103,8 +103,8 @@ class BoundFailedError(VerixplainError):
     """A bound method ran and gave no usable number (NaN, infinity, or an error of its own)."""
 
 
-class OutOfMemoryError(VerixplainError):
-    """Not even one box fits in memory."""
+class OutOfMemoryError(VerixplainError, MemoryError):
+    """Not even one box fits in memory, or a batch is refused because it would not."""
 
 
 class SoundnessAlarm(VerixplainError):  # noqa: N818 - an alarm, not an error of the user

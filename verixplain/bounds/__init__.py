@@ -238,7 +238,7 @@ def bound(
                 raise OutOfMemoryError(
                     f"one box of {network.name!r} does not fit in memory with "
                     f"{type(chosen).__name__}; a smaller box, a cheaper bound (interval) or "
-                    "--dtype float32 needs less"
+                    f"--dtype float32 needs less{_words(error)}"
                 ) from error
             size = max(1, size // 2)
             continue
@@ -298,6 +298,11 @@ def lower_at(
         output = enclose(engine.exact, part, part)[engine.exact.output]
         parts.append(rows_of(output, engine.tensor(matrix), engine.tensor(offsets)).lower)
     return torch.cat(parts).cpu().numpy()
+
+
+def _words(error: Exception) -> str:
+    """What a refusal of ours says; a library's own words help nobody."""
+    return f" ({error})" if isinstance(error, OutOfMemoryError) else ""
 
 
 def out_of_memory(error: BaseException) -> bool:
