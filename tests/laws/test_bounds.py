@@ -4,6 +4,7 @@ Soundness is judged without a tolerance: in rationals where the network's values
 else by rigorous evaluations at points (`lower_at`), which are themselves held against rationals.
 """
 
+import subprocess
 import sys
 import warnings
 from fractions import Fraction
@@ -396,6 +397,26 @@ def test_bounds_leave_the_network_as_it_was():
     assert (network(point) == before[0]).all()
     assert all((network.module.state_dict()[k] == v).all() for k, v in before[1].items())
     assert all(parameter.grad is None for parameter in network.module.parameters())
+
+
+def test_bounds_do_not_wait_for_a_compiler():
+    """Some functions of torch import one when they are first called, which takes seconds."""
+    program = """
+import sys
+import numpy as np
+import verixplain
+from verixplain import models
+from verixplain.bounds import bound
+from verixplain.query import Target
+network = verixplain.load(models.find("digits_cnn"))
+ends = np.zeros((1, *network.input_shape)), np.full((1, *network.input_shape), 0.01)
+for method in ("interval", "crown", "crown-ibp"):
+    bound(network, *ends, Target.label(0), method)
+found = {"sympy", "torch._dynamo", "torch._inductor"} & set(sys.modules)
+sys.exit(", ".join(sorted(found)) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 # Memory.

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -152,7 +153,8 @@ class ScaleShift(Affine):
         """In the output's shape, which the shift may widen."""
         if self.shift is None:
             return y
-        return y.expand(torch.broadcast_shapes(y.shape, self.shift.shape))
+        # Not torch.broadcast_shapes, whose first call imports a compiler: seconds.
+        return y.expand(np.broadcast_shapes(y.shape, self.shift.shape))
 
     def absolute(self, x: Tensor) -> Tensor:
         return self.linear(x) if self.scale is None else self._sized(x * self.scale.abs())
