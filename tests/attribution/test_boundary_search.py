@@ -89,7 +89,7 @@ def test_settings_that_cannot_be_are_refused(settings):
 def test_the_proved_radius_lies_below_the_distance_and_is_nearly_exact_on_a_linear_network():
     of = linear(W)
     exact = float(W[0] @ X) / np.abs(W[0]).sum()
-    near = Nearness(of, Target.label(0))
+    near = Nearness(of, Target.label(0), rounds=14)
     assert 0.999 * exact < near.radius(X, 2 * exact) < exact
 
 
@@ -105,7 +105,7 @@ def test_no_point_in_the_proved_ball_is_of_another_class():
 
 
 def test_the_segment_is_proved_up_to_the_boundary_and_no_further():
-    near = Nearness(linear(W), Target.label(0), rounds=4)
+    near = Nearness(linear(W), Target.label(0), pieces=40)
     beyond = X - 2 * (W[0] @ X) / (W[0] @ W[0]) * W[0]  # the boundary is half way
     share = near.segment(X, beyond)
     assert 0.4999 < share <= 0.5
@@ -120,5 +120,5 @@ def test_a_segment_that_leaves_the_class_on_its_way_is_not_proved():
     values = {"w0": [[1], [-1]], "b0": [-1, 1], "w1": [[1, 1], [0, 0]], "b1": [-0.5, 0]}
     for tensor in model.graph.initializer:
         tensor.CopyFrom(numpy_helper.from_array(np.array(values[tensor.name], "f4"), tensor.name))
-    near = Nearness(networks.loaded(model), Target.label(0), rounds=4)
+    near = Nearness(networks.loaded(model), Target.label(0), pieces=40)
     assert 0.2499 < near.segment(np.array([0.0]), np.array([2.0])) <= 0.25

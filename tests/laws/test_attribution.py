@@ -19,7 +19,7 @@ from verixplain.errors import SettingError
 from verixplain.network import Network
 from verixplain.registry import methods
 
-SEARCH = {"steps": 8, "restarts": 1}
+SEARCH = {"steps": 8, "restarts": 1, "bound": "interval"}
 QUICK = {
     "big": {**SEARCH, "path_steps": 10},
     "boundary-deeplift": SEARCH,
@@ -89,7 +89,7 @@ def test_the_map_has_the_inputs_shape_and_groups_add_it_up(name):
 
 
 def test_a_batch_is_its_members(name):
-    points, method = inputs(3), made(name).on(network())
+    points, method = inputs(2), made(name).on(network())
     together = method.attribute(points, radius=0.05)
     alone = [method.attribute(point[None], radius=0.05)[0] for point in points]
     np.testing.assert_array_equal(together, alone)

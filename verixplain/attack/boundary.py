@@ -314,6 +314,8 @@ def _deepfool(search: BoundarySearch, surface: _Surface, nearest: float, generat
         rows, steep = rows.detach(), torch.cat(slopes)
         if float(rows.max()) > 0:
             break
+        blocked = ((point >= surface.high) & (steep > 0)) | ((point <= surface.low) & (steep < 0))
+        steep = torch.where(blocked, 0.0, steep)
         dual = surface.size(steep, "l2") if surface.norm == "l2" else steep.flatten(1).abs().sum(1)
         distances = torch.where(dual > 0, -rows / dual.clamp(min=1e-300), torch.inf)
         row = int(distances.argmin())

@@ -186,13 +186,15 @@ class Explained:
     Attributes:
         x: the input, in the working precision, without a batch.
         words: what the number is, for a reader.
+        label, sign: the class, and -1 where the smallest output wins.
+        progress: who is told of progress, or None.
     """
 
     def __init__(self, query: Query, method: "Attribution", progress: Progress | None) -> None:
         self.query, self.network, self.method = query, query.network, method
         self.device, self.dtype = choose_device(method.device), DTYPES[method.dtype]
         self.x = self.tensor(query.box.center)
-        self.batch, self._progress = method.batch, progress
+        self.batch, self.progress = method.batch, progress
         self.words = ""
         self._choose(method.quantity)
 
@@ -248,8 +250,8 @@ class Explained:
 
     def tell(self, stage: str, done: int, total: int) -> None:
         """Tell of progress, where someone listens."""
-        if self._progress is not None:
-            self._progress(stage, done, total)
+        if self.progress is not None:
+            self.progress(stage, done, total)
 
     def baseline(self, value: Baseline) -> Tensor:
         """A baseline in the input's shape.

@@ -12,9 +12,14 @@ from verixplain.bounds.radius import Nearness
 from verixplain.errors import (
     BoundFailedError,
     NoBoundaryError,
+    OutOfMemoryError,
     UnsupportedBoundError,
     UnsupportedOperatorError,
 )
+
+NOT_BOUNDED = (
+    UnsupportedBoundError, UnsupportedOperatorError, BoundFailedError, OutOfMemoryError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class AtBoundary(Attribution):
         """
         query = explained.query
         clip = explained.network.card.clip(query.box.center.shape)
-        boundary = self._search().run(query, clip, self.device, explained._progress)
+        boundary = self._search().run(query, clip, self.device, explained.progress)
         if not boundary.found:
             raise NoBoundaryError(
                 f"none of the attacks ({self.attacks}) found a point where the decision falls; "
@@ -98,7 +103,7 @@ class AtBoundary(Attribution):
         near = Nearness(explained.network, explained.query.target, clip, self.bound)
         try:
             radius, share = near.radius(center, linf), near.segment(center, boundary.point)
-        except (UnsupportedBoundError, UnsupportedOperatorError, BoundFailedError) as error:
+        except NOT_BOUNDED as error:
             return (*notes, f"nothing is proved about nearness: {error}"), arrays
         arrays |= {"proved_radius_linf": np.array(radius), "proved_segment": np.array(share)}
         notes.append(

@@ -16,7 +16,10 @@ class GuidedBackprop(ThroughRelu):
     Source: Springenberg et al. 2015, arXiv:1412.6806.
     """
 
-    sanity = "sanity checks: fails; its map hardly changes with the class or the last layers"
+    sanity = (
+        "sanity checks: fails; its map changes much less than the gradient with the class and the "
+        "last layers"
+    )
 
     def back(self, x: Tensor, grad: Tensor) -> Tensor:
         return grad.clamp(min=0) * (x > 0)

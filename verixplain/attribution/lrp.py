@@ -55,7 +55,7 @@ class LRP(Attribution):
     @property
     def sanity(self) -> str:  # type: ignore[override]
         if self.rule == "z-plus":
-            return "sanity checks: fails; its map hardly changes with the class or the last layers"
+            return "sanity checks: fails; up to its sign its map hardly changes with the class"
         return "sanity checks: passes; its map changes with the class and with the weights"
 
     def check(self) -> None:

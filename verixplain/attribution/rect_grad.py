@@ -29,7 +29,10 @@ class RectGrad(ThroughRelu):
     percentile: float = 98.0
     times_input: bool = True
 
-    sanity = "sanity checks: fails; its map hardly changes with the class or the last layers"
+    sanity = (
+        "sanity checks: fails; its map changes much less than the gradient with the class and the "
+        "last layers"
+    )
 
     def check(self) -> None:
         if not (self.percentile == -1 or 0 <= self.percentile <= 100):
