@@ -280,7 +280,8 @@ class Rounding:
             else:
                 step = self.steps[name]
                 parts = [self.interval(part) for part in step.inputs]
-                size = disturbance(step, parts, self.interval(name), count, self.unit)
+                # Not what stands on the value itself by now: it may still change.
+                size = disturbance(step, parts, through(step, parts), count, self.unit)
             rounded = size.to(dtype)
             self._sizes[name] = torch.nextafter(rounded, torch.full_like(rounded, torch.inf))
         return self._sizes[name]

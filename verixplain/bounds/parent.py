@@ -210,12 +210,24 @@ class _Parent:
             index, lower, upper = (torch.cat(column, -1) for column in zip(*parts, strict=True))
             low, high = (side.flatten()[index] for side in self.bounded[name])
             self.tight[name] = _Tight(index, torch.maximum(lower, low), torch.minimum(upper, high))
+            self._check_rest_is_stable(name, index)
         self._parts.clear()
         if iterations:
             self.slopes = self._optimised(iterations)
             found = self._above(self.plan.output, self._rows(), self.bounded, self.slopes)
             whole = found.constant + found.slopes @ self.center + self._moves(found.slopes).sum(1)
             self._last(whole, found.slopes)
+
+    def _check_rest_is_stable(self, name: str, index: Tensor) -> None:
+        """Numbers without coefficients are taken as stable, which they must be."""
+        low, high = (side.flatten() for side in self.bounded[name])
+        open_ = ~((low >= 0) | (high <= 0))
+        open_[index] = False
+        if bool(open_.any()):
+            raise BoundFailedError(
+                f"value {name!r}: {int(open_.sum())} unstable numbers came without coefficients; "
+                "use --engine per-group"
+            )
 
     def _reduce(
         self, name: str, index: Tensor | None, sides: list[tuple[Tensor, Tensor] | None]

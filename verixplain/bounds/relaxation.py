@@ -46,6 +46,10 @@ def lines(kind: Univariate, lower: Tensor, upper: Tensor) -> Lines:
         ends = lower[mixed], upper[mixed]
         high[mixed] = _search(kind, *ends, sign=1.0)
         low[mixed] = _search(kind, *ends, sign=-1.0)
+    # No line is steeper than its function: rounding allowances count on that, and a chord
+    # over a hair's breadth is mostly rounding.
+    steepest = kind.steepest(lower, upper)
+    low, high = torch.clamp(low, -steepest, steepest), torch.clamp(high, -steepest, steepest)
     return Lines(
         low, extremes(kind, low, lower, upper)[0], high, extremes(kind, high, lower, upper)[1]
     )
