@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from verixplain.bounds import Engine, out_of_memory
+from verixplain.bounds._lirpa import undisturbed
 from verixplain.bounds.backward import Above, Bounded, Open, above
 from verixplain.bounds.enclosure import UNIT, Interval, Rounding, enclose, through
 from verixplain.errors import BoundFailedError, OutOfMemoryError
@@ -44,7 +45,9 @@ class GroupBounds:
     Args:
         parent: upper bounds of every row over B, (rows,).
         groups: upper bounds of the largest row over every B_u, (groups,).
-        shared: the same from the parent's coefficients alone, (rows, groups).
+        shared: upper bounds of every row from the parent's coefficients alone, (rows, groups).
+        rows: the same, and from a pass of its own where there was one, (rows, groups).
+        values: rigorous intervals over B of every relaxed step's input, (1, *shape) each.
         rows_evaluated: margin rows that were bounded again for a group.
         timing: seconds of the stages `parent`, `groups` and `final`.
     """
@@ -52,6 +55,8 @@ class GroupBounds:
     parent: np.ndarray
     groups: np.ndarray
     shared: np.ndarray
+    rows: np.ndarray
+    values: Mapping[str, tuple[Tensor, Tensor]]
     rows_evaluated: int
     timing: Mapping[str, float] = field(default_factory=dict)
 
@@ -85,9 +90,11 @@ def bound_groups(
     """
     parent = _Parent(engine, box, groups, target, intermediate)
     begin = time.perf_counter()
-    parent.run(iterations)
+    with undisturbed(engine.dtype):  # no TF32, no Winograd: allowances do not cover them
+        parent.run(iterations)
     middle = time.perf_counter()
-    refined, evaluated = parent.refine(progress)
+    with undisturbed(engine.dtype):
+        refined, evaluated = parent.refine(progress)
     end = time.perf_counter()
     if not (np.isfinite(refined).all() and np.isfinite(parent.rows_upper).all()):
         raise BoundFailedError(
@@ -99,7 +106,8 @@ def bound_groups(
         "groups": parent.reducing,
         "final": end - middle,
     }
-    return GroupBounds(parent.rows_upper, refined, parent.shared, evaluated, timing)
+    rows, values = parent.rows_refined(), parent.intervals()
+    return GroupBounds(parent.rows_upper, refined, parent.shared, rows, values, evaluated, timing)
 
 
 class _Memberships:
@@ -277,6 +285,7 @@ class _Parent:
         self.rows_upper = self._numpy(whole.double() + self.offsets)
         self.rows_shared = groups.double() + self.offsets[:, None]
         self.shared = self._numpy(self.rows_shared)
+        self.rows_own = self.rows_shared.clone()
 
     def _rows(self) -> Tensor:
         return self.matrix.reshape(-1, *self.plan.shapes[self.plan.output])
@@ -338,13 +347,29 @@ class _Parent:
                 break
             done = count - len(todo)
             for part in self._batches(todo[narrow[todo]], todo[~narrow[todo]]):
-                found = self._in_parts(part, rows)
-                best[part] = torch.maximum(best[part], torch.minimum(found, bound[part]))
+                found = torch.minimum(self._in_parts(part, rows), bound[part])
+                self.rows_own[rows[part], part] = found
+                best[part] = torch.maximum(best[part], found)
                 done += len(part)
                 if progress is not None and place == 0:
                     progress("bound", done, count)
             evaluated += len(todo)
         return self._numpy(best), evaluated
+
+    def rows_refined(self) -> np.ndarray:
+        """Every row over every B_u: the better of its bounds, and never above that over B."""
+        return np.minimum(self._numpy(self.rows_own), self.rows_upper[:, None])
+
+    def intervals(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """The intervals in use over B, in float64, cut with those of one forward pass."""
+        found = {}
+        for name, (low, high) in self.bounded.items():
+            plain = self.values[name]
+            found[name] = (
+                torch.maximum(low.double(), plain.lower),
+                torch.minimum(high.double(), plain.upper),
+            )
+        return found
 
     def _batches(self, *kinds: Tensor) -> list[Tensor]:
         """Groups of one kind at a time, as many together as fit in memory."""
