@@ -13,8 +13,9 @@ def is_affine(layer: Layer, *inputs: Tensor) -> bool:
     """Whether the layer is an affine map of one varying input, so that it has an offset."""
     if len(inputs) != 1:
         return False
+    (x,) = inputs
     if layer.operator == "Div":  # a constant divided by the input is no affine map
-        ones = torch.ones_like(inputs[0])
+        ones = torch.ones_like(x)
         with torch.no_grad():
             one, two = layer.module(ones), layer.module(2 * ones)
         return bool(torch.allclose(two, 2 * one))
@@ -52,10 +53,11 @@ def parts(layer: Layer, *inputs: Tensor) -> Parts:
         whole = torch.zeros_like(layer.module(*inputs))
         raised, lowered = whole + sum(ups), whole - sum(downs)
         return Parts(raised, lowered, whole, sources)
-    ((up,), (down,)), constant = (ups, downs), offset(layer, inputs[0])
+    x, up, down = next(iter(inputs)), ups[0], downs[0]
+    constant = offset(layer, x)
     if layer.operator in SUMS | {"Mul", "Div", "Neg"} and layer.operator not in WEIGHTED:
         with torch.no_grad():
-            scale = layer.module(torch.ones_like(inputs[0])) - constant
+            scale = layer.module(torch.ones_like(x)) - constant
         more, less = scale.clamp(min=0), scale.clamp(max=0)
         return Parts(more * up - less * down, less * up - more * down, constant, sources)
     if layer.operator in AVERAGES:

@@ -106,10 +106,12 @@ class AtBoundary(Attribution):
         except NOT_BOUNDED as error:
             return (*notes, f"nothing is proved about nearness: {error}"), arrays
         arrays |= {"proved_radius_linf": np.array(radius), "proved_segment": np.array(share)}
+        distance = (
+            f"no boundary within L-infinity distance {radius:.6g}, so none within that L2 one"
+        )
         notes.append(
-            f"proved by {self.bound} bounds: no boundary within L-infinity distance {radius:.6g}, "
-            f"so none within that L2 distance; the decision stands on the first {_down(share)} of "
-            "the segment to the point"
+            f"proved by {self.bound} bounds: {distance if radius else 'no distance'}; the decision "
+            f"stands on the first {_down(share)} of the segment to the point"
         )
         return tuple(notes), arrays
 

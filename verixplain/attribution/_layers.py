@@ -40,11 +40,6 @@ class Layer:
     operator: str
     module: nn.Module
 
-    @property
-    def affine(self) -> bool:
-        """Whether it is an affine map of its only varying input, by its operator."""
-        return self.operator in WEIGHTED | SCALED | AVERAGES
-
 
 Call = Callable[..., Any]
 

@@ -208,7 +208,7 @@ class Averaged(Method):
         scores = np.mean([size(one.group_scores) for one in found], axis=0)
         laid = None
         if found[0].map is not None:
-            laid = np.mean([size(one.map) for one in found], axis=0)
+            laid = np.mean([size(one.scores) for one in found], axis=0)
             scores = np.array([laid.flat[group].sum() for group in query.groups.members])
         kind = "added" if self.additive else "multiplied"
         note = (
