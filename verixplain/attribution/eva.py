@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -96,14 +96,20 @@ class EVA(Method):
         if engine == "parent":
             found = self._parent(query, progress)
             parent_upper, group_upper = float(found.parent.max()), found.groups
-            timing, evaluated = dict(found.timing), found.rows_evaluated
+            timing, evaluated, row_upper = dict(found.timing), found.rows_evaluated, found.rows
+            intervals = {
+                name: (low.cpu().numpy(), high.cpu().numpy())
+                for name, (low, high) in found.values.items()
+            }
         else:
-            parent_upper, group_upper, timing = self._per_group(query, progress)
+            parent_upper, row_upper, timing = self._per_group(query, progress)
+            group_upper, intervals = row_upper.max(axis=0), {}
             evaluated *= len(query.target.matrix(query.network.outputs)[0])
         middle = time.perf_counter()
         parent, groups = self._attack(query, progress)
         timing["attack"] = time.perf_counter() - middle
         overlaps = propagate(query.groups, parent_upper, group_upper, parent, groups)
+        overlaps = replace(overlaps, row_upper=row_upper, intervals=intervals)
         timing["total"] = time.perf_counter() - begin
         return Explanation(
             query=query,
@@ -154,7 +160,7 @@ class EVA(Method):
     def _per_group(
         self, query: Query, progress: Progress | None
     ) -> tuple[float, np.ndarray, dict[str, float]]:
-        """`U(B)`, every `U(B_u)`, and the seconds each took."""
+        """`U(B)`, every row over every B_u (rows, groups), and the seconds each took."""
         box, groups = query.box, query.groups
         begin = time.perf_counter()
 
@@ -170,9 +176,9 @@ class EVA(Method):
                 batch=self.batch,
                 progress=report,
             )
-            return found.overlap_upper
+            return found.upper
 
-        parent = float(upper(box.lower[None], box.upper[None], None)[0])
+        parent = float(upper(box.lower[None], box.upper[None], None)[0].max())
         middle = time.perf_counter()
         parts, size = [], 1024
         for start in range(0, len(groups), size):
@@ -184,7 +190,7 @@ class EVA(Method):
 
             parts.append(upper(low, high, report))
         timing = {"parent": middle - begin, "groups": time.perf_counter() - middle}
-        return parent, np.concatenate(parts), timing
+        return parent, np.concatenate(parts).T, timing
 
     def _attack(self, query: Query, progress: Progress | None) -> tuple[Witnesses, Witnesses]:
         """The best points of the box and of every sub-box, the parent's serving all as a start."""
