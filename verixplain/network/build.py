@@ -68,6 +68,12 @@ class Model(nn.Module):
 
 
 def build(graph: Graph, dtype: type) -> tuple[Graph, Model]:
+    """`_build`, without moving torch's random numbers on (new layers draw weights first)."""
+    with torch.random.fork_rng(devices=[]):
+        return _build(graph, dtype)
+
+
+def _build(graph: Graph, dtype: type) -> tuple[Graph, Model]:
     """Build every layer, folding what is constant and recording every shape on the way.
 
     Returns:
