@@ -428,12 +428,12 @@ CHILD = """
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + 4 * 2**30,) * 2)
     for path in sys.argv[1:]:
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             network.load(path)
             print("loaded", flush=True)
         except VerixplainError as error:
-            print(type(error).__name__, time.perf_counter() - start, str(error)[:200], flush=True)
+            print(type(error).__name__, time.process_time() - start, str(error)[:200], flush=True)
 """
 
 
@@ -449,7 +449,7 @@ def bombs(tmp_path_factory) -> dict[str, str]:
         [sys.executable, "-c", textwrap.dedent(CHILD), *map(str, paths)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     lines = done.stdout.splitlines()
@@ -474,11 +474,11 @@ def test_ten_thousand_nodes_load_in_time():
     length = 10_000
     values = ["x", *(f"v{k}" for k in range(length - 1)), "y"]
     nodes = [node("Relu", [a], [b], "same name") for a, b in itertools.pairwise(values)]
-    start = time.perf_counter()
+    start = time.process_time()
     network = loaded(model(nodes))
     points = np.array([[-1, 0, 1, 2]], dtype="f4")
     np.testing.assert_array_equal(network(points), np.maximum(points, 0))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("make", [mlp, cnn, residual])
