@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verixplain.errors import ModelFormatError, QueryError, UnsupportedQueryError
+from verixplain.errors import (
+    DynamicShapeError,
+    GraphError,
+    ModelError,
+    ModelFormatError,
+    ParityError,
+    QueryError,
+    UnsupportedOperatorError,
+    UnsupportedQueryError,
+)
 from verixplain.vnnlib.specification import Specification
 
 if TYPE_CHECKING:
@@ -29,12 +38,46 @@ def load_for(specification: Specification, path: str | Path) -> "Network":
         ModelError: the file cannot be loaded, or an operator is not supported.
         QueryError: shapes or element types differ from the declared ones.
     """
-    from verixplain.network import load
-
     with tempfile.TemporaryDirectory() as folder:
-        network = load(unpacked(path, folder), whole=True)
+        network = loaded(unpacked(path, folder))
     check_fits(specification, network)
     return network
+
+
+def loaded(path: Path) -> "Network":
+    """The network with all its operators; one without a batch dimension gets one.
+
+    Raises:
+        ModelError: it cannot be loaded, with a batch or without.
+        ParityError: it computes something else than ONNX Runtime makes of the file.
+    """
+    from verixplain.network import load
+
+    problem: ModelError | None = None
+    network = None
+    try:
+        network = load(path, whole=True)
+    except (DynamicShapeError, GraphError, UnsupportedOperatorError) as error:
+        problem = error
+    if network is not None and network.unbatchable is None and network.input_shape:
+        return network
+    from verixplain.network.load import read
+    from verixplain.vnnlib.lift import Unbatched, lifted
+
+    model, sha256 = read(path)
+    batched = lifted(model)
+    if batched is None:
+        if network is not None:
+            return network
+        raise problem or ModelError(f"{path.name} cannot be loaded")
+    found = load(batched, whole=True)
+    found.sha256, found.name = sha256, path.stem
+    found.__dict__["runtime"] = Unbatched(model)
+    points = np.random.default_rng(0).uniform(-2, 2, (8, *found.input_shape))
+    found.parity = found.compare(points.astype(found.input_dtype))
+    if not found.parity.agrees:
+        raise ParityError(f"{path.name} with a batch dimension differs: {found.parity}")
+    return found
 
 
 def unpacked(path: str | Path, folder: str | Path) -> Path:

@@ -12,6 +12,7 @@ from verixplain.attack.pgd import representable
 from verixplain.errors import VerixplainError
 from verixplain.vnnlib.bounding import bounds_of
 from verixplain.vnnlib.deadline import Deadline
+from verixplain.vnnlib.exact import exactly
 from verixplain.vnnlib.rows import Rows, down, up
 from verixplain.vnnlib.specification import Region
 
@@ -91,8 +92,14 @@ class Judge:
         try:
             held = rows.included(*bounds_of(self.network, rows, low, high, "interval"))
         except VerixplainError:
-            return False
-        return bool(rows.all_of(held)[0, unsafe].any())
+            held = np.zeros((1, len(rows)), dtype=bool)
+        if rows.all_of(held)[0, unsafe].any():
+            return True
+        outputs = exactly(self.network, exact)
+        return outputs is not None and any(
+            all(constraint.holds(list(exact), outputs) for constraint in self.region.unsafe[number])
+            for number in unsafe
+        )
 
 
 class Search:

@@ -1,5 +1,6 @@
 """A query and its network -> sat, unsat, unknown or timed-out."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from verixplain.network import Network
 
 VERDICTS = ("sat", "unsat", "unknown", "timed-out")
+DEARER = 40
+"""What alpha-crown takes, in times of crown: twenty steps forward and back."""
+
 Told = Callable[[str], None]
 
 _BOUNDS_MISSING = (
@@ -112,6 +116,7 @@ class _Region:
         self.open = list(range(len(region.unsafe)))
         self.free = int((self.rows.lower < self.rows.upper).sum())
         self.notes: list[str] = []
+        self.spent = 0.0
 
     def run(self, seed: int) -> tuple[bool, Witness | None, str]:
         """(proved, witness, what decided)."""
@@ -132,7 +137,9 @@ class _Region:
             elif step == "split":
                 proved, witness = self._split(search)
                 if proved or witness is not None:
-                    return proved, witness, "crown on halved boxes"
+                    return proved, witness, "bounds on halved boxes"
+            elif step == "alpha-crown" and self.spent * DEARER > self.deadline.left:
+                self.notes.append("no time for alpha-crown: about 40 times what crown took")
             elif self._bounds(step):
                 return True, None, step
         return False, None, ""
@@ -144,19 +151,22 @@ class _Region:
         if not members:
             return False
         low, high = rows.lower[None], rows.upper[None]
+        begin = time.monotonic()
         try:
             lower, upper = bounds_of(self.network, rows, low, high, method, members)
         except _BOUNDS_MISSING as error:
             self.notes.append(f"{method} gives no bounds: {error}")
             return False
+        self.spent = time.monotonic() - begin
         gone = rows.any_of(rows.excluded(lower, upper))[0]
         self.open = [number for number in self.open if not gone[number]]
         self.told(f"{method}: {len(self.open)} of {len(rows.conjunctions)} conjunctions open")
         return not self.open
 
     def _split(self, search: Search) -> tuple[bool, Witness | None]:
-        try:
-            return split(self.network, self.rows, search, "crown", self.deadline, self.told)
-        except _BOUNDS_MISSING as error:
-            self.notes.append(f"smaller boxes give no bounds: {error}")
-            return False, None
+        for method in ("crown", "interval"):
+            try:
+                return split(self.network, self.rows, search, method, self.deadline, self.told)
+            except _BOUNDS_MISSING as error:
+                self.notes.append(f"{method} on smaller boxes gives no bounds: {error}")
+        return False, None
