@@ -33,7 +33,7 @@ class BatchNormalization(Operator):
             not any(site.node.outputs[1:]),
             "the statistics of a batch are asked for; only inference is supported",
         )
-        smallest = float(site.constant(4, "var").min(initial=0.0))
+        smallest = float(site.constant(4, "var").min(initial=float("inf")))
         require(smallest + _epsilon(site) > 0, f"a variance of {smallest}")
 
     def lower(self, site: Site, plan: Plan) -> str:
