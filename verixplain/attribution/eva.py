@@ -95,21 +95,23 @@ class EVA(Method):
             engine = "parent" if self.bound in _COEFFICIENTS else "per-group"
         if engine == "parent":
             found = self._parent(query, progress)
-            parent_upper, group_upper = float(found.parent.max()), found.groups
+            box_rows, group_upper = found.parent, found.groups
             timing, evaluated, row_upper = dict(found.timing), found.rows_evaluated, found.rows
             intervals = {
                 name: (low.cpu().numpy(), high.cpu().numpy())
                 for name, (low, high) in found.values.items()
             }
         else:
-            parent_upper, row_upper, timing = self._per_group(query, progress)
+            box_rows, row_upper, timing = self._per_group(query, progress)
             group_upper, intervals = row_upper.max(axis=0), {}
             evaluated *= len(query.target.matrix(query.network.outputs)[0])
         middle = time.perf_counter()
         parent, groups = self._attack(query, progress)
         timing["attack"] = time.perf_counter() - middle
-        overlaps = propagate(query.groups, parent_upper, group_upper, parent, groups)
-        overlaps = replace(overlaps, row_upper=row_upper, intervals=intervals)
+        overlaps = propagate(query.groups, float(box_rows.max()), group_upper, parent, groups)
+        overlaps = replace(
+            overlaps, row_upper=row_upper, box_row_upper=box_rows, intervals=intervals
+        )
         timing["total"] = time.perf_counter() - begin
         return Explanation(
             query=query,
@@ -159,8 +161,8 @@ class EVA(Method):
 
     def _per_group(
         self, query: Query, progress: Progress | None
-    ) -> tuple[float, np.ndarray, dict[str, float]]:
-        """`U(B)`, every row over every B_u (rows, groups), and the seconds each took."""
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+        """Every row over B and over every B_u (rows, groups), and the seconds each took."""
         box, groups = query.box, query.groups
         begin = time.perf_counter()
 
@@ -178,7 +180,7 @@ class EVA(Method):
             )
             return found.upper
 
-        parent = float(upper(box.lower[None], box.upper[None], None)[0].max())
+        parent = upper(box.lower[None], box.upper[None], None)[0]
         middle = time.perf_counter()
         parts, size = [], 1024
         for start in range(0, len(groups), size):
@@ -236,7 +238,8 @@ def propagate(
     Raises:
         SoundnessAlarm: afterwards some lower bound exceeds its upper bound.
     """
-    upper = np.minimum(group_upper, parent_upper)
+    empty = np.array([not len(members) for members in groups.members])  # B_u is B
+    upper = np.where(empty, parent_upper, np.minimum(group_upper, parent_upper))
     lower, points = found.lower.copy(), found.points.copy()
     for small, large in nested(groups):  # B_large lies in B_small
         upper[large] = min(upper[large], upper[small])
