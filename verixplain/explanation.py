@@ -37,6 +37,7 @@ class Overlaps:
         witness: the best point found in B, in the input's shape.
         group_witness: the best point found in every B_u, (groups, *input shape).
         row_upper: upper bounds of every row over every B_u, (rows, groups), where they were kept.
+        box_row_upper: upper bounds of every row over B, (rows,), where they were kept.
         intervals: rigorous intervals over B of the values that bounds relaxed, by their names in
             the network's plan, where they were kept.
     """
@@ -48,6 +49,7 @@ class Overlaps:
     witness: np.ndarray
     group_witness: np.ndarray
     row_upper: np.ndarray | None = None
+    box_row_upper: np.ndarray | None = None
     intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

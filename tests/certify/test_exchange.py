@@ -37,6 +37,7 @@ def overlaps_of(query: Query) -> Overlaps:
         witness=attack.points[0],
         group_witness=attack.points,
         row_upper=found.rows,
+        box_row_upper=found.parent,
         intervals=ends,
     )
 
@@ -53,7 +54,7 @@ def question(proto, radius: float, seed: int, members: list, clip=None) -> Query
 
 def decided(query: Query) -> np.ndarray:
     overlaps = overlaps_of(query)
-    return closure(order(overlaps).above | exchange(query, overlaps, device="cpu"))
+    return closure(order(overlaps).above | exchange(query, overlaps, device="cpu").above())
 
 
 def assert_true(query: Query, above: np.ndarray) -> None:
@@ -108,7 +109,9 @@ def test_it_decides_pairs_that_the_enclosures_do_not():
     for seed in range(8):
         query = question(mlp((6, 8, 8, 3), seed=seed), 0.1, seed, [[k] for k in range(6)])
         overlaps = overlaps_of(query)
-        more += int((exchange(query, overlaps, device="cpu") & ~order(overlaps).above).sum())
+        more += int(
+            (exchange(query, overlaps, device="cpu").above() & ~order(overlaps).above).sum()
+        )
     assert more > 0
 
 
@@ -218,9 +221,9 @@ def test_every_possible_row_must_agree(monkeypatch):
     query = linear([[0, 0], [2, 0], [0, 3]], [0, 0, -1])
     exact = exact_overlaps(query.network, query.box, query.target, query.groups.members)[1:]
     assert exact[0].exact == exact[1].exact  # 2, attained by unlike rows: a tie
-    assert not exchange(query, overlaps_of(query), device="cpu").any()
+    assert not exchange(query, overlaps_of(query), device="cpu").above().any()
     monkeypatch.setattr(module, "candidates", lambda upper, lower: np.eye(2, dtype=bool))
-    assert exchange(query, overlaps_of(query), device="cpu").any()
+    assert exchange(query, overlaps_of(query), device="cpu").above().any()
 
 
 def test_eva_s_counterexample_is_not_repeated():
@@ -239,8 +242,8 @@ def test_a_feature_that_cannot_move_never_counts_more():
 def test_stopping_early_decides_nothing_for_rows_left_out():
     query = question(mlp((6, 8, 8, 3)), 0.3, 0, [[k] for k in range(6)])
     overlaps = overlaps_of(query)
-    whole = exchange(query, overlaps, device="cpu")
-    part = exchange(query, overlaps, device="cpu", stop=lambda: True)
+    whole = exchange(query, overlaps, device="cpu").above()
+    part = exchange(query, overlaps, device="cpu", stop=lambda: True).above()
     assert not (part & ~whole).any()
 
 
@@ -251,4 +254,4 @@ def test_what_it_cannot_do_is_refused():
         exchange(query, bare, device="cpu")
     query = question(product(), 0.1, 0, APART)
     with pytest.raises(UnsupportedBoundError, match="gate"):
-        exchange(query, overlaps_of(query), device="cpu")
+        exchange(query, overlaps_of(query), device="cpu").above()

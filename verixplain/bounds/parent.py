@@ -25,7 +25,7 @@ from verixplain.bounds import Engine, out_of_memory
 from verixplain.bounds._lirpa import undisturbed
 from verixplain.bounds.backward import Above, Bounded, Open, above
 from verixplain.bounds.enclosure import UNIT, Interval, Rounding, enclose, through
-from verixplain.errors import BoundFailedError, OutOfMemoryError
+from verixplain.errors import BoundFailedError, OutOfMemoryError, RegionError
 from verixplain.features import Groups
 from verixplain.network.primitives import MaxPool, Rearrange, Univariate
 from verixplain.query import Box, Target
@@ -70,6 +70,7 @@ def bound_groups(
     *,
     intermediate: str = "crown",
     iterations: int = 0,
+    face: tuple[np.ndarray, np.ndarray] | None = None,
     progress: Progress | None = None,
 ) -> GroupBounds:
     """Bound the overlap over B and over every B_u.
@@ -82,13 +83,21 @@ def bound_groups(
         intermediate: `crown`, or `ibp` for intervals in place of backward passes.
         iterations: steps in which the slopes of the last pass are optimised on B; every group
             then uses them (any slope in range is sound).
+        face: lower and upper ends, within the box, of what inputs do where they are not frozen.
+            By default the box; a face need not hold the center, the box must hold both. The
+            bounds are then over the face, and over the face with each group at the center.
         progress: told how many groups are done.
 
     Raises:
         OutOfMemoryError: not even one group fits.
         BoundFailedError: NaN or infinity.
     """
-    parent = _Parent(engine, box, groups, target, intermediate)
+    if (
+        face is not None
+        and not ((box.lower <= face[0]) & (face[0] <= face[1]) & (face[1] <= box.upper)).all()
+    ):
+        raise RegionError("a face must lie in its box")
+    parent = _Parent(engine, box, groups, target, intermediate, face)
     begin = time.perf_counter()
     with undisturbed(engine.dtype):  # no TF32, no Winograd: allowances do not cover them
         parent.run(iterations)
@@ -144,19 +153,26 @@ class _Parent:
     """The parent's bounds and coefficients, and what they give every group."""
 
     def __init__(
-        self, engine: Engine, box: Box, groups: Groups, target: Target, intermediate: str
+        self,
+        engine: Engine,
+        box: Box,
+        groups: Groups,
+        target: Target,
+        intermediate: str,
+        face: tuple[np.ndarray, np.ndarray] | None,
     ) -> None:
         self.engine, self.plan, self.groups = engine, engine.plan, groups
         self.intermediate = intermediate
         self.lower, self.upper = engine.tensor(box.lower), engine.tensor(box.upper)
         self.center = engine.tensor(box.center).to(engine.dtype).flatten()
-        low, high = engine.outward(
-            self.lower - engine.tensor(box.center), self.upper - engine.tensor(box.center)
-        )
-        # The differences were rounded in float64: one step further out, but never across zero.
-        self.low = _widened(low, -torch.inf).flatten()
-        self.high = _widened(high, torch.inf).flatten()
-        self.values = enclose(engine.exact, self.lower[None], self.upper[None], engine.widen)
+        self.whole = self._offsets(box.center)
+        self.on_face = face is not None
+        if face is not None:
+            self.lower, self.upper = engine.tensor(face[0]), engine.tensor(face[1])
+        self.low, self.high = self._offsets(box.center)
+        hull = engine.tensor(box.lower)[None], engine.tensor(box.upper)[None]
+        self.hull = hull
+        self.values = enclose(engine.exact, *hull, engine.widen)
         self.steps = {step.name: step for step in self.plan.steps}
         self.bounded: dict[str, tuple[Tensor, Tensor]] = {}
         self.tight: dict[str, _Tight] = {}
@@ -165,7 +181,7 @@ class _Parent:
         self.members = _Memberships(groups, engine.dtype, engine.device)
         self.rounding = Rounding(
             engine.exact,
-            Interval(self.lower[None], self.upper[None]),
+            Interval(*hull),
             UNIT[engine.dtype],
             self._look,
         )
@@ -177,6 +193,13 @@ class _Parent:
         self.matrix = engine.tensor(matrix).to(engine.dtype)
         self.offsets = engine.tensor(offsets)
         self.reducing = 0.0
+
+    def _offsets(self, center: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Ends from the center, (inputs,) each, rounded outward."""
+        middle = self.engine.tensor(center)
+        low, high = self.engine.outward(self.lower - middle, self.upper - middle)
+        # The differences were rounded in float64: one step further out, but never across zero.
+        return _widened(low, -torch.inf).flatten(), _widened(high, torch.inf).flatten()
 
     def _look(self, name: str) -> Interval | None:
         if name not in self.bounded:
@@ -197,7 +220,7 @@ class _Parent:
         Coefficients are never all in memory: a layer's are reduced to sums over the groups as
         soon as its backward pass is over, and a large layer's pass is made in parts.
         """
-        low, high = self.engine.outward(self.lower[None], self.upper[None])
+        low, high = self.engine.outward(*self.hull)
         reference = {
             name: self.engine.outward(known.lower, known.upper)
             for name, known in self.values.items()
@@ -247,8 +270,8 @@ class _Parent:
             self._last(*over_side)
         elif below_side is not None and over_side is not None:
             (low, below), (high, over) = below_side, over_side
-            lower = self._over_groups(low, below, -1)
-            upper = self._over_groups(high, over, +1)
+            lower = self._over_groups(self._on_face(low, below, -1), below, -1)
+            upper = self._over_groups(self._on_face(high, over, +1), over, +1)
             chosen = torch.arange(len(low), device=low.device) if index is None else index
             self._parts.setdefault(name, []).append((chosen, lower.T, upper.T))
         self.reducing += time.perf_counter() - begin
@@ -269,6 +292,22 @@ class _Parent:
         else:  # max(s high, s low) = s middle + |s| radius, and both sums are products
             moved = side * (slopes @ self.middles) + sizes @ self.radii
         return whole[:, None] - side * (moved - margin[:, None])
+
+    def _on_face(self, whole: Tensor, slopes: Tensor, side: int) -> Tensor:
+        """Bounds over the face from those over the box: other moves of the same coefficients.
+
+        Args:
+            whole: bounds over the box, (rows,).
+            slopes: coefficients of the input, (rows, inputs).
+            side: +1 for upper bounds, -1 for lower ones.
+        """
+        if not self.on_face:
+            return whole
+        signed = slopes if side > 0 else -slopes
+        low, high = self.whole
+        less = (signed * torch.where(signed > 0, high, low) - self._moves(signed)).sum(1)
+        margin = slopes.abs() @ (8 * self._size_of_input())
+        return whole - side * (less - margin)
 
     def _moves(self, slopes: Tensor) -> Tensor:
         """How much each input adds to a row's maximum, beyond its value at the center."""

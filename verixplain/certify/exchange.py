@@ -45,18 +45,27 @@ class Reach:
     step_high: Tensor
 
     @classmethod
-    def of(cls, box: Box, device: str = "cpu") -> "Reach":
-        """Of a box: anything in it."""
-        low, high = box.lower - box.center, box.upper - box.center
+    def of(
+        cls, box: Box, face: tuple[np.ndarray, np.ndarray] | None = None, device: str = "cpu"
+    ) -> "Reach":
+        """Of a box.
 
-        def tensor(values: np.ndarray) -> Tensor:
-            return torch.as_tensor(values.ravel(), dtype=torch.float64, device=device)
+        Args:
+            box: where moves stay.
+            face: lower and upper ends of what a worst point does, by default those of the box.
+            device: of the tensors.
+        """
+        low, high = box.lower - box.center, box.upper - box.center
+        ends = (box.lower, box.upper) if face is None else face
+        first, last = (end - box.center for end in ends)
+
+        def tensor(offsets: np.ndarray, towards: float) -> Tensor:
+            """Rounded one way, but for 0, which no rounding makes."""
+            rounded = np.where(offsets == 0, 0.0, np.nextafter(offsets, towards))
+            return torch.as_tensor(rounded.ravel(), dtype=torch.float64, device=device)
 
         return cls(
-            tensor(np.where(low == 0, 0.0, np.nextafter(low, -np.inf))),
-            tensor(np.where(high == 0, 0.0, np.nextafter(high, np.inf))),
-            tensor(np.where(low == 0, 0.0, np.nextafter(low, np.inf))),
-            tensor(np.where(high == 0, 0.0, np.nextafter(high, -np.inf))),
+            tensor(first, -np.inf), tensor(last, np.inf), tensor(low, np.inf), tensor(high, -np.inf)
         )
 
 
@@ -227,6 +236,47 @@ def _places(found: Gradients, number: int, reach: Reach) -> tuple[Tensor, Tensor
     return best, wrong
 
 
+class Raised:
+    """What the exchange rule says of every row that can be the worst of some group.
+
+    Rows not looked at yet decide nothing for the groups that they can be the worst of.
+
+    Args:
+        row_upper: upper bounds of every row over every B_u, (rows, groups).
+        group_lower: lower bounds of the overlap of every B_u, (groups,).
+    """
+
+    def __init__(self, row_upper: np.ndarray, group_lower: np.ndarray) -> None:
+        self.row_upper, self.group_lower = row_upper.copy(), group_lower
+        self.rows: dict[int, np.ndarray] = {}
+        candidates(self.row_upper, self.group_lower)
+
+    def asked(self) -> list[int]:
+        """Rows that matter, the largest first."""
+        rows = np.flatnonzero(candidates(self.row_upper, self.group_lower).any(axis=1))
+        return sorted(rows.tolist(), key=lambda row: -self.row_upper[row].max())
+
+    def add(self, row: int, raised: np.ndarray) -> None:
+        """Pairs whose trade raises a row: (groups, groups)."""
+        self.rows[row] = self.rows[row] | raised if row in self.rows else raised
+
+    def lower(self, row: int, bounds: np.ndarray) -> None:
+        """Better upper bounds of a row over every B_u."""
+        self.row_upper[row] = np.minimum(self.row_upper[row], bounds)
+
+    def above(self) -> np.ndarray:
+        """Pairs decided: every possible row of u is raised."""
+        possible = candidates(self.row_upper, self.group_lower)
+        count = len(self.group_lower)
+        above = np.ones((count, count), dtype=bool)
+        for row, groups in enumerate(possible):
+            if row in self.rows:
+                above &= self.rows[row] | ~groups[:, None]
+            else:
+                above[groups] = False
+        return above
+
+
 @torch.no_grad()
 def exchange(
     query: Query,
@@ -234,14 +284,14 @@ def exchange(
     *,
     device: str = "auto",
     stop: Callable[[], bool] = lambda: False,
-) -> np.ndarray:
-    """Pairs that the exchange rule decides, `above[u, v]`: (groups, groups).
+) -> Raised:
+    """The exchange rule over the whole box, for every row and pair.
 
     Args:
         query: what was asked.
         overlaps: its enclosures, with the rows' bounds.
         device: where to compute.
-        stop: asked between rows; a row left out decides nothing for groups that need it.
+        stop: asked between rows.
 
     Raises:
         UnsupportedBoundError: the network has a step whose gradient nobody bounds.
@@ -249,29 +299,20 @@ def exchange(
     """
     if overlaps.row_upper is None:
         raise SettingError("the exchange rule needs the bounds of every row")
-    possible = candidates(overlaps.row_upper, overlaps.group_lower)
+    raised = Raised(overlaps.row_upper, overlaps.group_lower)
     engine = Engine.of(query.network, "float64", device)
     values = intervals(engine, query, overlaps)
-    rule, reach = Exchange(query.groups, engine.device), Reach.of(query.box, engine.device)
+    rule, reach = Exchange(query.groups, engine.device), Reach.of(query.box, None, engine.device)
     matrix, _ = query.target.matrix(query.network.outputs)
-    asked = np.flatnonzero(possible.any(axis=1))
+    asked = raised.asked()
     rows = engine.tensor(matrix[asked])
     rows = rows.reshape(-1, *engine.exact.shapes[engine.exact.output])
-    above = np.ones((len(query.groups), len(query.groups)), dtype=bool)
-    pending = set(asked.tolist())
     for start, found in in_parts(engine.exact, rows, values, engine.memory() // 4):
         for number in range(len(found.lower)):
-            row = int(asked[start + number])
-            raised = rule.row(found, number, reach).cpu().numpy()
-            above &= raised | ~possible[row][:, None]
-            pending.discard(row)
+            raised.add(asked[start + number], rule.row(found, number, reach).cpu().numpy())
             if stop():
-                break
-        if stop():
-            break
-    for row in pending:
-        above[possible[row]] = False
-    return above
+                return raised
+    return raised
 
 
 def intervals(engine: Engine, query: Query, overlaps: Overlaps) -> dict[str, Ends]:
