@@ -1,10 +1,11 @@
 """Query and method in, explanation with its claims out."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from verixplain.certify.order import order
+from verixplain.certify.order import decided
 from verixplain.certify.topk import top_k as top_k_of
 from verixplain.errors import SettingError
 from verixplain.explanation import Explanation
@@ -49,9 +50,18 @@ def explain(
     found = replace(found, notes=tuple(notes))
     if found.overlaps is None:
         return found
-    decided = order(found.overlaps)
+    begin = time.perf_counter()
+    order, without = decided(query, found.overlaps, str(found.settings.get("device", "auto")))
+    timing = {**found.timing, "order": time.perf_counter() - begin}
+    timing["total"] = timing.get("total", 0.0) + timing["order"]
     k = min(top_k, len(query.groups))
-    return replace(found, order=decided, top_k=top_k_of(decided, found.group_scores, k))
+    return replace(
+        found,
+        order=order,
+        top_k=top_k_of(order, found.group_scores, k),
+        timing=timing,
+        notes=(*found.notes, without) if without else found.notes,
+    )
 
 
 def made(method: Any, settings: dict[str, Any]) -> Any:

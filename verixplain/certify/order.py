@@ -1,9 +1,11 @@
-"""Which group provably counts more: rule 2."""
+"""Which group provably counts more: from enclosures (rule 2) and the exchange rule."""
 
 import numpy as np
 
-from verixplain.errors import SoundnessAlarm
+from verixplain.certify.exchange import exchange
+from verixplain.errors import OutOfMemoryError, SettingError, SoundnessAlarm, UnsupportedBoundError
 from verixplain.explanation import Order, Overlaps
+from verixplain.query import Query
 
 
 def order(overlaps: Overlaps) -> Order:
@@ -16,6 +18,25 @@ def order(overlaps: Overlaps) -> Order:
     """
     above = overlaps.group_upper[:, None] < overlaps.group_lower[None, :]
     return Order(closure(above))
+
+
+def decided(query: Query, overlaps: Overlaps, device: str = "auto") -> tuple[Order, str]:
+    """Every pair that the enclosures or the exchange rule decide.
+
+    Args:
+        query: what was asked.
+        overlaps: its enclosures, with the rows' bounds where they were kept.
+        device: where to compute.
+
+    Returns:
+        The order, and why the exchange rule had no part in it, "" where it had.
+    """
+    plain = order(overlaps)
+    try:
+        raised = exchange(query, overlaps, device=device)
+    except (UnsupportedBoundError, OutOfMemoryError, SettingError) as error:
+        return plain, f"order from enclosures alone: {error}"
+    return Order(closure(plain.above | raised.above())), ""
 
 
 def closure(above: np.ndarray) -> np.ndarray:

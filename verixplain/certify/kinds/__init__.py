@@ -1,0 +1,1 @@
+"""Kinds of claim; one kind a file."""

@@ -1,0 +1,20 @@
+"""Which groups provably count more than which."""
+
+from verixplain.certify.claim import Finding, Proved, claim_kinds
+from verixplain.errors import SettingError
+
+
+@claim_kinds.add
+class OrderClaim:
+    """Every pair of groups is decided; the counts say how many are."""
+
+    def __init__(self, words: str) -> None:
+        if words:
+            raise SettingError(f"the claim is written order, not order:{words}")
+        self.parameters = {}
+
+    def judge(self, proved: Proved) -> Finding:
+        counts = proved.order.to_dict()
+        statement = f"{proved.order.decided} of {counts['pairs']} pairs of groups are ordered"
+        status = "unknown" if counts["undecided"] else proved.order.status
+        return Finding(status, statement, details={"order": counts})

@@ -1,0 +1,27 @@
+"""No input of the box changes the decision: plain local robustness."""
+
+from verixplain.certify.claim import Finding, Proved, claim_kinds, replayed
+from verixplain.errors import SettingError
+
+
+@claim_kinds.add
+class PredictionClaim:
+    """The overlap of the box is negative; refuted by a point where it is not."""
+
+    def __init__(self, words: str) -> None:
+        if words:
+            raise SettingError(f"the claim is written prediction, not prediction:{words}")
+        self.parameters = {}
+
+    def judge(self, proved: Proved) -> Finding:
+        overlaps, statement = proved.overlaps, "no input of the box changes the decision"
+        if overlaps.upper < 0:
+            return Finding("estimate", statement, overlaps.upper)
+        if overlaps.lower >= 0:
+            value = replayed(proved.query, overlaps.witness)
+            if value >= 0:
+                details = {"replayed": value}
+                return Finding(
+                    "refuted", statement, overlaps.lower, overlaps.witness, None, details
+                )
+        return Finding("unknown", statement, overlaps.upper)

@@ -1,0 +1,117 @@
+"""Certifying one input or several, and what is said and written about each."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verixplain.certify.budget import Budget
+from verixplain.certify.claim import claim_named
+from verixplain.certify.run import certify
+from verixplain.cli._show import console, progress, show_rows
+from verixplain.errors import OutputError, VerixplainError
+from verixplain.explainer import made
+from verixplain.inputs import Input, InputFile
+from verixplain.network import Network
+from verixplain.report.claims import save_claims
+from verixplain.request import Request
+
+HOLDS, REFUTED, UNDECIDED, ERROR = 0, 1, 3, 4
+
+
+@dataclass
+class Job:
+    """One call of `verixplain certify`."""
+
+    network: Network
+    text: str
+    request: Request
+    claims: Sequence[str]
+    budget: str = ""
+    require: str = "estimate"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    raw: bool | None = None
+    out: str | None = None
+
+    def run(self) -> int:
+        """Certify every input asked for; the exit code."""
+        for words in self.claims:
+            claim_named(words)
+        Budget(self.budget)
+        network = self.network
+        file = InputFile(
+            self.text, network.input_shape, network.input_dtype, network.card, self.raw
+        )
+        address = file.address
+        out = Path(self.out) if self.out is not None else None
+        if len(file) == 1 and (address.start is None or address.one):
+            code, _ = self._one(file.read(file.indices[0]), out)
+            return code
+        codes, lines = [], []
+        for index in file.indices:
+            click.echo(f"input {index}", err=True)
+            folder = None if out is None else out / str(index)
+            try:
+                code, found = self._one(file.read(index), folder)
+                words = " ".join(f"{name}={status}" for name, status in found)
+                lines.append((index, code, words, ""))
+            except VerixplainError as error:
+                code = ERROR
+                lines.append((index, code, "", f"{type(error).__name__}: {error}"))
+                click.echo(lines[-1][-1], err=True)
+            codes.append(code)
+            if out is not None:
+                _write_summary(out, lines)
+        for worst in (ERROR, REFUTED, UNDECIDED):
+            if worst in codes:
+                return worst
+        return HOLDS
+
+    def _one(self, given: Input, folder: Path | None) -> tuple[int, list[tuple[str, str]]]:
+        query = self.request.query(self.network, given)
+        with progress() as tell:
+            found = certify(
+                query,
+                self.claims,
+                made("eva", dict(self.settings)),
+                budget=self.budget,
+                progress=tell,
+            )
+        if folder is not None:
+            asked = {"input": given.source, "label": given.label, "read_as": given.units}
+            save_claims(found, folder, {**self.request.to_dict(), **asked}, self.budget)
+        rows = [("claim", "status", "")]
+        rows += [(kind, one.status, one.statement) for kind, _, one in found.claims]
+        show_rows(rows)
+        words = f"\n{found.seconds:.1f} s, stopped by: {found.stopped_by}"
+        words += f"; written to {folder}" if folder is not None else ""
+        console().print(words, markup=False)
+        statuses = [one.status for _, _, one in found.claims]
+        named = [(kind, one.status) for kind, _, one in found.claims]
+        if "error" in statuses:
+            return ERROR, named
+        if "refuted" in statuses:
+            return REFUTED, named
+        good = {"certified"} if self.require == "certified" else {"certified", "estimate"}
+        return (HOLDS if set(statuses) <= good else UNDECIDED), named
+
+
+def _write_summary(folder: Path, lines: list[tuple]) -> None:
+    """`summary.csv`, whole after every input.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    beside = folder / ".summary.csv.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("index", "code", "claims", "error"))
+            writer.writerows(lines)
+        beside.replace(folder / "summary.csv")
+    except OSError as error:
+        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error

@@ -1,0 +1,69 @@
+"""verixplain certify: what provably holds about a decision."""
+
+from typing import Any
+
+import click
+
+from verixplain.cli._options import load_network, model_options, setting
+from verixplain.cli.explain import ASKED, _request
+
+
+def _options(command: Any) -> Any:
+    for option in reversed(ASKED):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("model")
+@click.argument("input")
+@_options
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    required=True,
+    metavar="KIND",
+    help="order | top-k:K | pair:U,V | prediction; may be given several times.",
+)
+@click.option("--budget", default="", metavar="N", help="60s, or 500nodes (the same everywhere).")
+@click.option("--bound", help="Bound method.")
+@click.option("--dtype", help="Precision of the bounds: float64 or float32.")
+@click.option("--device", help="auto, cpu, cuda or cuda:N.")
+@click.option("--seed", type=int, help="Of everything random.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of EVA.")
+@click.option(
+    "--require",
+    type=click.Choice(["estimate", "certified"]),
+    default="estimate",
+    show_default=True,
+    help="What counts as holding.",
+)
+@click.option("--out", metavar="DIR", help="Write what explain writes, and claims.json.")
+@model_options
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def command(model: str, input: str, **flags: Any) -> int:
+    """Prove claims about a decision of MODEL at INPUT, as far as the budget goes.
+
+    Exit code 0: every claim holds; 1: one is refuted; 3: one is undecided; 4: an error. Nothing
+    has checked the proofs yet, so a claim that holds is an estimate. Several inputs go to
+    DIR/<index>/ each, with DIR/summary.csv.
+    """  # fmt: skip
+    from verixplain.cli._certify import Job
+
+    network = load_network(model, **flags)
+    chosen = dict(map(setting, flags["settings"]))
+    for name in ("bound", "dtype", "device", "seed"):
+        if flags[name] is not None:
+            chosen[name] = flags[name]
+    return Job(
+        network=network,
+        text=input,
+        request=_request(flags),
+        claims=flags["claims"],
+        budget=flags["budget"],
+        require=flags["require"],
+        settings=chosen,
+        raw=flags["raw"],
+        out=flags["out"],
+    ).run()
