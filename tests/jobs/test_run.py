@@ -37,7 +37,7 @@ def done(tmp_path_factory):
     path = written(
         folder,
         models=[{"path": str(models.find("digits_mlp"))}],
-        data=[{"path": "digits.npz#0:4"}],
+        data=[{"path": "digits.npz#0:3"}],
         questions=[QUESTION, {**QUESTION, "name": "wide", "radius": 0.5}],
         methods=[EVA],
     )
@@ -68,14 +68,14 @@ def test_status_counts_and_exit_codes(done, capsys):
 
     _, folder = done
     assert cli.execute(["status", str(folder)]) == 1
-    assert "8 items: 8 done" in capsys.readouterr().out
+    assert "6 items: 6 done" in capsys.readouterr().out
     assert cli.execute(["status", str(folder), "--json"]) == 1
     values = json.loads(capsys.readouterr().out)
     assert (
-        values["claims"]["prediction"] | {"refuted": 4, "estimate": 4, "planned": 8}
+        values["claims"]["prediction"] | {"refuted": 3, "estimate": 3, "planned": 6}
         == (values["claims"]["prediction"])
     )
-    assert sum(values["outcomes"].values()) == 8
+    assert sum(values["outcomes"].values()) == 6
 
 
 def item(outcome, *statuses):
@@ -142,7 +142,7 @@ def test_diff_is_a_command(done, capsys):
 def test_a_plan_is_shown_and_nothing_is_written(done, capsys, tmp_path):
     assert cli.execute(["run", str(done[0]), "--dry-run", "--executor", "in-process"]) == 0
     said = capsys.readouterr().out
-    assert "8 items, 24 claims" in said
+    assert "6 items, 18 claims" in said
     assert cli.execute(["run", str(done[0])]) == 2
 
 
@@ -159,7 +159,7 @@ def test_parquet(done, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     to_parquet(rows(done[1]), tmp_path / "t.parquet")
     table = parquet.read_table(tmp_path / "t.parquet")
-    assert table.num_rows == 24
+    assert table.num_rows == 18
     assert set(table.column("status").to_pylist()) <= {"estimate", "unknown", "refuted"}
 
 
@@ -293,7 +293,7 @@ def test_an_item_whose_workers_always_die_ends_in_an_error(done, tmp_path, monke
     dead = [row for row in found if row["outcome"] == "error"]
     assert [row["attempts"] for row in dead] == [2, 2]
     assert {row["reason"] for row in dead} == {"the worker died (SIGKILL)"}
-    assert sum(row["outcome"] == "done" for row in found) == 6
+    assert sum(row["outcome"] == "done" for row in found) == 4
 
 
 def is_worker(process):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +162,8 @@ def to_parquet(items: Sequence[Mapping[str, Any]], path: str | Path) -> None:
         OutputError: the file cannot be written.
     """
     try:
-        import pyarrow
-        import pyarrow.parquet
+        pyarrow: Any = import_module("pyarrow")
+        parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise MissingDependencyError(
             "Parquet needs pyarrow: pip install 'verixplain[parquet]'"
@@ -173,6 +174,6 @@ def to_parquet(items: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
     table = pyarrow.Table.from_pylist(flat(items), schema=schema)
     try:
-        pyarrow.parquet.write_table(table, path)
+        parquet.write_table(table, path)
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error}") from error

@@ -47,7 +47,7 @@ def perform(task: Mapping[str, Any]) -> dict[str, Any]:
     """
     begin = time.perf_counter()
     try:
-        result = {"outcome": "done", "reason": "", **kinds[task["kind"]](task)}
+        result: dict[str, Any] = {"outcome": "done", "reason": "", **kinds[task["kind"]](task)}
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
@@ -76,9 +76,9 @@ def said(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:2000]
 
 
-def network_of(model: Mapping[str, Any], whole: bool = False) -> "Network":
+def network_of(model: Mapping[str, Any]) -> "Network":
     """The network of a task's model, loaded once a worker."""
-    key = f"{sorted(model.items())!r} {whole}"
+    key = repr(sorted(model.items()))
     if key in _networks:
         _networks.move_to_end(key)
         return _networks[key]
@@ -91,7 +91,6 @@ def network_of(model: Mapping[str, Any], whole: bool = False) -> "Network":
         output=settings.pop("output", None),
         shape=None if shape is None else tuple(shape),
         card=settings.pop("card", None),
-        whole=whole,
     )
     network.card = network.card.with_settings(**settings)
     _networks[key] = network

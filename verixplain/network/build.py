@@ -17,7 +17,7 @@ from verixplain.errors import (
 from verixplain.network.fold import Constants, fold_constants
 from verixplain.network.graph import MOST_NUMBERS, Graph, Node, Site, require
 from verixplain.network.operators import _table as operators
-from verixplain.network.primitives import Affine, Plan
+from verixplain.network.primitives import Affine, Plan, Rearrange
 
 _DOES_NOT_FIT = (RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, MemoryError)
 """What numpy and torch raise where a hostile file's shapes and attributes do not fit each other."""
@@ -192,6 +192,8 @@ def lower(graph: Graph) -> Plan:
     for site in sites(graph):
         lower_node(site, plan)
     plan.output = plan.resolve(graph.output)
+    if len(graph.shapes[graph.output]) != 2:  # bounds multiply rows with a flat output
+        plan.output = plan.add(Rearrange(lambda v: v.flatten(1)), plan.output)
     record_shapes(plan, graph)
     return plan
 

@@ -32,7 +32,8 @@ def bounds_of(
     wanted = list(range(len(rows))) if wanted is None else wanted
     lower, upper = np.full((len(low), len(rows)), -np.inf), np.full((len(low), len(rows)), np.inf)
     lower[:, rows.constant], upper[:, rows.constant] = 0.0, 0.0
-    asked = [row for row in wanted if not rows.constant[row]]
+    constant = np.asarray(rows.constant)
+    asked = [row for row in wanted if not constant[row]]
     if asked:
         shape = (len(low), *network.input_shape)
         found = bound(

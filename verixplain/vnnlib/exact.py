@@ -38,7 +38,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Min": _sums(np.minimum),
     "Mul": np.multiply,
     "Neg": np.negative,
-    "Relu": lambda x: np.maximum(x, Fraction(0)),
+    "Relu": lambda x: np.maximum(x, np.array(Fraction(0), dtype=object)),
     "Sub": np.subtract,
     "Sum": _sums(np.add),
 }

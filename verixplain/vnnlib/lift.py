@@ -5,7 +5,8 @@ listed here keeps the model as it is. The result computes the same numbers, whic
 against the original model when it is loaded.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -52,11 +53,11 @@ class Unbatched:
 
         self._session = session(model, model.graph.output[0].name)
 
-    def get_inputs(self) -> list:
+    def get_inputs(self) -> Sequence[Any]:
         """Names and shapes of the inputs, as the session has them."""
         return self._session.get_inputs()
 
-    def run(self, names: None, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, names: None, feeds: Mapping[str, np.ndarray]) -> Sequence[Any]:
         """The outputs for the one input of the batch."""
         single = {name: array[0] for name, array in feeds.items()}
         return [np.asarray(value)[None] for value in self._session.run(names, single)]

@@ -78,7 +78,8 @@ class Reader:
             total *= len(cases)
             if total > MOST:
                 self.text.refuse(f"more than {MOST:,} cases", form, unsupported=True)
-        low, high = [None] * self.inputs, [None] * self.inputs
+        low: list[Fraction | None] = [None] * self.inputs
+        high: list[Fraction | None] = [None] * self.inputs
         kept = self._narrow(low, high, common, {}, {})
         for ends, changes in ((low, kept[0]), (high, kept[1])):
             for index, end in changes.items():

@@ -25,6 +25,9 @@ VERDICTS = ("sat", "unsat", "unknown", "timed-out")
 DEARER = 40
 """What alpha-crown takes, in times of crown: twenty steps forward and back."""
 
+VERY_FEW = 8
+"""Free inputs up to which halving boxes at once is quicker than alpha-crown."""
+
 Told = Callable[[str], None]
 
 _BOUNDS_MISSING = (
@@ -123,9 +126,10 @@ class _Region:
         search = Search(self.judge, seed)
         few = self.free <= FEW
         plan = [("attack", 10, 3), ("interval",), ("crown",)]
-        plan += [("attack", 30, 8), ("split",)] if few else [("attack", 40, 6), ("alpha-crown",)]
-        if not few:
-            plan += [("attack", 100, 20)]
+        plan += [("attack", 30, 8)] if few else [("attack", 40, 6)]
+        if self.free > VERY_FEW:
+            plan += [("alpha-crown",)]
+        plan += [("split",)] if few else [("attack", 100, 20)]
         for step, *numbers in plan:
             if self.deadline.passed:
                 break

@@ -24,8 +24,7 @@ def operators() -> list[str]:
     for path in folder.glob("[!_]*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            called = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "converts"
-            if called:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "converts":
                 found |= {str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)}
     return sorted(found - PARTLY)
 

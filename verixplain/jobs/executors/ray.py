@@ -1,6 +1,7 @@
 """Machines of a Ray cluster; the `ray` extra. Every actor watches one process of its own node."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from verixplain.errors import MissingDependencyError
@@ -20,7 +21,7 @@ class Ray:
 
     def __init__(self, workers: int, limits: Limits) -> None:
         try:
-            import ray  # pyright: ignore[reportMissingImports]
+            ray: Any = import_module("ray")
         except ImportError:
             raise MissingDependencyError(
                 "the executor ray needs Ray: pip install 'verixplain[ray]'"

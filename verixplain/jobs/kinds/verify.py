@@ -13,20 +13,14 @@ STATUS = {"unsat": "estimate", "sat": "refuted", "unknown": "unknown", "timed-ou
 @kinds.add
 def verify(task: Mapping[str, Any]) -> dict[str, Any]:
     """The answer as a VNN-COMP result file and as JSON."""
-    import tempfile
-
-    from verixplain.jobs.work import network_of
     from verixplain.vnnlib.assignment import lines
     from verixplain.vnnlib.deadline import Deadline
-    from verixplain.vnnlib.model import check_fits, unpacked
+    from verixplain.vnnlib.model import load_for
     from verixplain.vnnlib.parse import read
     from verixplain.vnnlib.solve import solve
 
     specification = read(task["query"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = unpacked(task["model"]["path"], folder)
-        network = network_of({"path": str(path)}, whole=True)
-    check_fits(specification, network)
+    network = load_for(specification, task["model"]["path"])
     answer = solve(specification, network, Deadline(task["seconds"]), seed=task["seed"])
     word = "timeout" if answer.verdict == "timed-out" else answer.verdict
     text = [word]
