@@ -115,7 +115,8 @@ def test_it_decides_pairs_that_the_enclosures_do_not():
     assert more > 0
 
 
-def test_groups_apart_and_overlapping_are_computed_alike():
+def test_groups_apart_and_overlapping_are_computed_alike(monkeypatch):
+    monkeypatch.setattr(Exchange, "_few", lambda self: -1)  # corners are for groups apart only
     query = question(mlp((6, 8, 8, 3)), 0.1, 0, [[0, 3], [1], [2, 4], [5]])
     overlaps = overlaps_of(query)
     rule = Exchange(query.groups)
@@ -255,3 +256,16 @@ def test_what_it_cannot_do_is_refused():
     query = question(product(), 0.1, 0, APART)
     with pytest.raises(UnsupportedBoundError, match="gate"):
         exchange(query, overlaps_of(query), device="cpu").above()
+
+
+def test_with_few_symbols_every_corner_is_looked_at():
+    """v has gradient `0.4 + e`: as an interval it may lose 1.4, at `e = 1`; u gains `2 + e`.
+
+    At `e = -1` v still loses 0.6 (downwards) and u gains 1: at both corners u gains more.
+    """
+    box = Box(np.zeros(2), -np.ones(2), np.ones(2))
+    together = given_gradients([1, -0.6], [3, 1.4], [[1, 1]])
+    opposite = given_gradients([1, -0.6], [3, 1.4], [[1, -1]])
+    rule, reach = Exchange(columns(2)), Reach.of(box)
+    assert rule.row(together, 0, reach).tolist() == [[False, True], [False, False]]
+    assert not rule.row(opposite, 0, reach).any()

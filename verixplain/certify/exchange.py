@@ -28,6 +28,8 @@ from verixplain.features import Groups
 from verixplain.query import Box, Query
 
 _TINY = 2.0**-1000
+_MOST, _WORK = 10, 2 * 10**8
+"""Symbols whose corners are looked at, and numbers made for it, at most."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,47 @@ class Exchange:
             number: of the row in `found`.
             reach: how far inputs move.
         """
-        trade = _Trade.of(found, number, reach)
-        if self.apart:
-            return self._apart(trade)
-        return torch.stack([self._one(trade, u) for u in range(self.count)])
+        raised = None
+        for bold in (False, True):
+            trade = _Trade.of(found, number, reach, bold)
+            if self.apart:
+                more = self._apart(trade)
+            else:
+                more = torch.stack([self._one(trade, u) for u in range(self.count)])
+            raised = more if raised is None else raised | more
+            if self.apart and found.symbols.shape[1] <= self._few():
+                raised = raised | self._at_corners(found, number, reach, trade)
+        return raised  # type: ignore[return-value]
+
+    def _few(self) -> int:
+        """So many symbols that all their corners can be looked at."""
+        return next(n for n in range(_MOST, -1, -1) if 2**n * self.count**2 <= _WORK or n == 0)
+
+    def _at_corners(self, found: Gradients, number: int, reach: Reach, trade: "_Trade") -> Tensor:
+        """For few symbols: the least of gain less loss, exactly.
+
+        The gain of a fixed move is linear in the symbols and the loss convex (each input's is
+        the larger of two linear ones), so their difference is least at a corner.
+        """
+        centre, symbols, rest = found.centre[number], found.symbols[number], found.rest[number]
+        count = len(symbols)
+        bits = torch.arange(2**count, device=centre.device)[:, None]
+        signs = ((bits >> torch.arange(count, device=centre.device)) & 1).double() * 2 - 1
+        far = torch.maximum(reach.low.abs(), reach.high.abs())
+        size = centre.abs() + symbols.abs().sum(0)
+        relative = 8 * gamma(len(centre) + count + 32, UNIT64)
+        wrong = relative * size + rest * (1 + relative)
+        rise, fall = self._sums(
+            torch.stack([trade.step.abs() * wrong + _TINY, far * wrong + _TINY])
+        ) * (1 + relative)
+        least = centre.new_full((self.count, self.count), torch.inf)
+        for part in signs.split(16):
+            slopes = centre + part @ symbols
+            gain = self._sums(trade.step * slopes)
+            loss = self._sums(torch.maximum(reach.low * slopes, reach.high * slopes))
+            for one, two in zip(gain, loss, strict=True):
+                least = torch.minimum(least, one[:, None] - two[None])
+        return least - rise[:, None] - fall[None] > 0
 
     def _apart(self, trade: "_Trade") -> Tensor:
         """For groups that share no input: sums over each group, once."""
@@ -162,7 +201,7 @@ class _Trade:
 
     `gain` and `loss` bound it alone, rounding of any sum of them included. The others are its
     parts in the pairwise form: `rise` and `fall` without symbols, those of the symbols
-    (symbols, inputs), and what else must be given up.
+    (symbols, inputs), and what else must be given up; `step` is the move of u.
     """
 
     gain: Tensor
@@ -173,9 +212,19 @@ class _Trade:
     fall_slack: Tensor
     gained: Tensor
     lost: Tensor
+    step: Tensor
 
     @classmethod
-    def of(cls, found: Gradients, number: int, reach: Reach) -> "_Trade":
+    def of(cls, found: Gradients, number: int, reach: Reach, bold: bool = False) -> "_Trade":
+        """Of one row of `found`.
+
+        Args:
+            found: gradients over a box that holds every worst point and every move.
+            number: of the row.
+            reach: how far inputs move.
+            bold: whether u moves its inputs of open sign too, as the centre's sign says. Any
+                move is allowed; what symbols can turn it into is counted.
+        """
         low, high = found.lower[number], found.upper[number]
         centre, symbols, rest = found.centre[number], found.symbols[number], found.rest[number]
         inputs = len(low)
@@ -187,6 +236,9 @@ class _Trade:
         loss = torch.stack([end * slope for end in ends for slope in (low, high)]).amax(0)
         step = torch.where(low >= 0, reach.step_high, zero)
         step = torch.where(high <= 0, reach.step_low, step)
+        if bold:
+            likely = torch.where(centre > 0, reach.step_high, reach.step_low)
+            step = torch.where((low < 0) & (high > 0), likely, step)
         place, open_ = _places(found, number, reach)
         size = centre.abs() + symbols.abs().sum(0)
         rise_size, fall_size = step.abs() * size, place.abs() * size
@@ -201,6 +253,7 @@ class _Trade:
             + _TINY,
             gained=step * symbols,
             lost=place * symbols,
+            step=step,
         )
 
     def plain(self) -> Tensor:
