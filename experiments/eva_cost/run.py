@@ -75,6 +75,8 @@ def measure(name: str, kind: str, number: int) -> dict:
     network, x = item.network, item.inputs[number]
     target = Target.label(int(network(x[None])[0].argmax()))
     clip, layout = network.card.clip(network.input_shape), network.card.layout
+    if clip is not None:  # a black pixel in float32 may lie a rounding outside its own range
+        clip = np.minimum(clip[0], x), np.maximum(clip[1], x)
 
     def box_of(radius: float) -> Box:
         return Box.around(x, network.card.radius(radius, network.input_shape), clip)
