@@ -100,7 +100,9 @@ def test_the_box_itself_is_bounded_as_by_crown(name):
     np.testing.assert_allclose(found.parent, whole.upper[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", sorted(name for name in NETWORKS if "pool" not in name))
 def test_interval_intermediate_bounds_are_never_looser_than_every_group_alone(name):
+    """Not for pools: of numbers with one lower end, rounding decides which the lower line takes."""
     query = question(name)
     found = parent(query, intermediate="ibp")
     # The shared coefficients may be tighter still: of both, the minimum is taken.

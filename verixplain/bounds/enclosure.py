@@ -31,11 +31,14 @@ from torch import Tensor
 from verixplain.errors import BoundFailedError, UnsupportedBoundError
 from verixplain.network.primitives import (
     Affine,
+    Join,
     MatrixProduct,
     MaxPool,
     Plan,
     Primitive,
     Product,
+    Rearrange,
+    ScaleShift,
     Univariate,
 )
 
@@ -142,6 +145,12 @@ def through(step: Primitive, parts: Sequence[Interval], widen: bool = True) -> I
 
 
 def _affine(kind: Affine, parts: Sequence[Interval], widen: bool) -> Interval:
+    if isinstance(kind, (Rearrange, Join)):
+        return _by_ends(kind, kind.terms, parts, widen)
+    if isinstance(kind, ScaleShift):
+        scale = 1.0 if kind.scale is None else kind.scale
+        ends = [Interval(*_sorted(scale * x.lower, scale * x.upper)) for x in parts]
+        return _by_ends(ScaleShift(shift=kind.shift), kind.terms, ends, widen)
     centers = [(x.lower + x.upper) / 2 for x in parts]
     radii = [
         _up(torch.maximum(x.upper - c, c - x.lower)) if widen else (x.upper - x.lower) / 2
@@ -158,13 +167,38 @@ def _affine(kind: Affine, parts: Sequence[Interval], widen: bool) -> Interval:
     return Interval(_down(middle - spread - slack), _up(middle + spread + slack))
 
 
+def _by_ends(kind: Affine, terms: int, parts: Sequence[Interval], widen: bool) -> Interval:
+    """A map without negative coefficients takes ends to ends.
+
+    Center and radius would do too, but drown the small end of a wide interval in the rounding of
+    the large one, and with it the 1 in the denominator of a Softmax.
+    """
+    offset = kind.offset()
+    results = []
+    for side in ([x.lower for x in parts], [x.upper for x in parts]):
+        value = kind(*side)
+        size = kind.absolute(*[x.abs() for x in side])
+        size = size if offset is None else size + offset.abs()
+        slack = gamma(3 * terms + 8, UNIT64) * size + _TINY[torch.float64]
+        results.append((value, slack if widen and terms else torch.zeros_like(value)))
+    (low, below), (high, over) = results
+    if not widen or not terms:
+        return Interval(low, high)
+    return Interval(_down(low - below), _up(high + over))
+
+
+def _sorted(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.minimum(one, two), torch.maximum(one, two)
+
+
 def _univariate(kind: Univariate, x: Interval, node: str, widen: bool) -> Interval:
     _check_domain(kind, x, node)
     low, high = extremes(kind, torch.zeros_like(x.lower), x.lower, x.upper)
     if kind.ulps == 0 or not widen:
         return Interval(low, high)
-    slack = 4 * kind.ulps * UNIT64 * torch.clamp(torch.maximum(low.abs(), high.abs()), min=1.0)
-    return Interval(_down(low - slack), _up(high + slack))
+    # Each end by its own size: the small end of exp may lie far below the large one's rounding.
+    below, over = (4 * kind.ulps * UNIT64 * end.abs().clamp(min=1.0) for end in (low, high))
+    return Interval(_down(low - below), _up(high + over))
 
 
 def _check_domain(kind: Univariate, x: Interval, node: str) -> None:
