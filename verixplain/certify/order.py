@@ -54,6 +54,6 @@ def closure(above: np.ndarray) -> np.ndarray:
     loops = np.flatnonzero(np.diagonal(reach))
     if loops.size:
         raise SoundnessAlarm(
-            f"group {loops[0]} is certified above itself: a cycle among certified pairs"
+            f"group {loops[0]} counts more than itself: a cycle among decided pairs"
         )
     return reach
