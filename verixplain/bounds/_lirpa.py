@@ -432,6 +432,10 @@ def _its_errors(method: str) -> Iterator[None]:
         raise _refused(method, error) from error
     except (NotImplementedError, TypeError, ValueError) as error:
         raise _refused(method, error) from error
+    except RuntimeError as error:  # shapes that do not fit; memory is the caller's to handle
+        if "memory" in str(error).lower():
+            raise
+        raise _refused(method, error) from error
 
 
 def _refused(method: str, error: Exception) -> UnsupportedBoundError:
