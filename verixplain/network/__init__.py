@@ -31,6 +31,7 @@ class Network:
 
     Attributes:
         name: the file's name without its ending.
+        data: the model file's bytes, as read; certificates are about these.
         sha256: of the model's bytes (and of its external data).
         graph: the normalised graph.
         module: torch layers named after the ONNX nodes, eval mode, in the model's own dtype.
@@ -45,6 +46,7 @@ class Network:
     def __init__(
         self,
         model: onnx.ModelProto,
+        data: bytes,
         sha256: str,
         graph: Graph,
         module: Model,
@@ -53,7 +55,8 @@ class Network:
         card: Card,
         stripped: str | None,
     ) -> None:
-        self.onnx, self.sha256, self.graph, self.module = model, sha256, graph, module
+        self.onnx, self.data, self.sha256 = model, data, sha256
+        self.graph, self.module = graph, module
         self.input_dtype, self.name, self.card, self.stripped = dtype, name, card, stripped
         self.input_shape = graph.input_shape
         shape = graph.shapes[graph.output]
@@ -177,7 +180,7 @@ def load(
         source = export(source, example)
     elif isinstance(source, (str, Path)):
         name, beside = Path(source).stem, Path(source).with_suffix(".toml")
-    model, sha256 = read(source)
+    model, data, sha256 = read(source)
     graph, dtype = normalise(model, output, shape)
     graph, module = build(graph, dtype)
     stripped = None
@@ -188,7 +191,7 @@ def load(
         graph = _without(graph, last)
         graph, module = build(graph, dtype)
     found = Card.read(card) if card is not None else Card.beside(beside)
-    network = Network(model, sha256, graph, module, dtype, name, found, stripped)
+    network = Network(model, data, sha256, graph, module, dtype, name, found, stripped)
     network.parity = _check_parity(network)
     return network
 

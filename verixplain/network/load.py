@@ -41,8 +41,8 @@ _NUMBERS = {
 _FLOATS: dict[int, type] = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
 
 
-def read(source: "str | Path | bytes | onnx.ModelProto") -> tuple[onnx.ModelProto, str]:
-    """The model with all its weights inside, and the SHA-256 of what was read.
+def read(source: "str | Path | bytes | onnx.ModelProto") -> tuple[onnx.ModelProto, bytes, str]:
+    """The model with all its weights inside, the bytes of its file, and the SHA-256 of all read.
 
     Raises:
         ModelFormatError: no such file, not ONNX, or cut short.
@@ -79,7 +79,7 @@ def read(source: "str | Path | bytes | onnx.ModelProto") -> tuple[onnx.ModelProt
     for tensor in _tensors(model):
         if tensor.data_location == TensorProto.EXTERNAL:
             digest.update(_inline(tensor, folder))
-    return model, digest.hexdigest()
+    return model, data, digest.hexdigest()
 
 
 def _check_text(message: Message) -> None:

@@ -64,7 +64,7 @@ def loaded(path: Path) -> "Network":
     from verixplain.network.load import read
     from verixplain.vnnlib.lift import Unbatched, lifted
 
-    model, sha256 = read(path)
+    model, _, sha256 = read(path)
     batched = lifted(model)
     if batched is None:
         if network is not None:
