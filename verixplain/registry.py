@@ -56,3 +56,4 @@ class Registry:
 
 methods = Registry("method", "verixplain.attribution")
 bound_methods = Registry("bound method", "verixplain.bounds.methods")
+claim_kinds = Registry("kind of claim", "verixplain.certify.kinds")

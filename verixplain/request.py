@@ -27,7 +27,8 @@ class Request:
     """What is asked of every input.
 
     Args:
-        radius: a number (epsilon in the paper), or a file with one per feature.
+        radius: a number (epsilon in the paper), a file with one per feature, or `max`: the whole
+            data range, for claims that look for the largest radius.
         units: of `radius` and `clip`, one of `UNITS`.
         clip: the data range; by default that of the card, where it has one.
         no_clip: whether the card's range is left alone.
@@ -93,6 +94,10 @@ class Request:
             clip = position(low, self.units, card, shape), position(high, self.units, card, shape)
         if clip is not None:
             clip = _reached(clip, center, network.input_dtype)
+        if self.radius == "max":
+            if clip is None:
+                raise RegionError("the radius max needs a data range; give one with --clip")
+            return Box(center, *(np.broadcast_to(end, center.shape) for end in clip))
         radius = length(self._radius(network, given), self.units, card, shape)
         return Box.around(center, radius, clip)
 

@@ -1,16 +1,20 @@
 """What a claim is, and what is proved at the moment that it is asked about."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from verixplain.certify.budget import Budget
 from verixplain.errors import SettingError
 from verixplain.explanation import Order, Overlaps
 from verixplain.query import Query
-from verixplain.registry import Registry
+from verixplain.registry import claim_kinds
 
-claim_kinds = Registry("kind of claim", "verixplain.certify.kinds")
+if TYPE_CHECKING:
+    from verixplain.attribution._base import Method
+    from verixplain.attribution.eva import EVA
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,7 @@ class Finding:
         witness: a point that refutes it.
         frozen: number of the group that the witness holds still, where it does.
         details: what else a reader may want.
+        arrays: what belongs to it and is too long to read, by name.
     """
 
     status: str
@@ -49,27 +54,91 @@ class Finding:
     witness: np.ndarray | None = None
     frozen: int | None = None
     details: dict[str, Any] | None = None
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a claim with a proof of its own starts from.
+
+    Args:
+        query: network, box, target and groups.
+        method: settings of bounds and attack (bound, dtype, device, seed).
+        budget: what may be spent; a proof calls `step` for every bound that it asks for.
+        progress: told a stage, and how many of how many steps of it are done.
+        proved: what was proved for the claims that rest on EVA, where one of them was asked.
+    """
+
+    query: Query
+    method: "EVA"
+    budget: Budget
+    progress: Callable[[str, int, int], None]
+    proved: Proved | None = None
 
 
 class ClaimKind(Protocol):
-    """A kind of claim with its parameters, made from the words after the colon."""
+    """A kind of claim with its parameters, made from the words after the colon and options.
+
+    It has `judge`, or `prove`.
+    """
 
     parameters: dict[str, Any]
+    options: tuple[str, ...]
+    """Names of the options that its constructor takes beside the words."""
+
+
+class Judged(ClaimKind, Protocol):
+    """A claim about enclosures and order, which are the same for all such claims."""
 
     def judge(self, proved: Proved) -> Finding:
         """What is known of the claim."""
         ...
 
 
-def claim_named(words: str) -> tuple[str, ClaimKind]:
+class Proving(ClaimKind, Protocol):
+    """A claim with a proof of its own."""
+
+    explained_by: "Method | None"
+    """The method whose explanation the claim is about; None for EVA's."""
+
+    def prove(self, task: Task) -> Iterator[Finding]:
+        """What is known of the claim, better each time; stops when the budget is over.
+
+        The last finding stands, however the run ends.
+        """
+        ...
+
+
+def claim_named(words: str, options: Mapping[str, Any] | None = None) -> tuple[str, Any]:
     """The claim that `KIND[:PARAMETERS]` stands for, and its kind.
+
+    Args:
+        words: kind and parameters.
+        options: of all claims; the claim takes those that it knows.
 
     Raises:
         UnknownNameError: no such kind.
         SettingError: parameters that it cannot have.
     """
-    kind, _, rest = words.partition(":")
-    return kind, claim_kinds[kind](rest)
+    name, _, rest = words.partition(":")
+    kind = claim_kinds[name]
+    known = {key: value for key, value in (options or {}).items() if key in kind.options}
+    return name, kind(rest, **known)
+
+
+def claims_named(words: Sequence[str], options: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The claims that were asked for.
+
+    Raises:
+        SettingError: an option that none of them has.
+    """
+    found = [claim_named(one, options) for one in words]
+    unused = set(options) - {name for _, part in found for name in part.options}
+    if unused:
+        raise SettingError(
+            f"no claim that was asked for has the option {', '.join(sorted(unused))}"
+        )
+    return found
 
 
 def numbers(words: str, count: int, usage: str) -> list[int]:

@@ -1,24 +1,52 @@
 """Claims about one query, proved as far as the budget goes.
 
-Stages: bounds and attack (an EVA explanation), the exchange rule, faces. After each the claims
-are asked; what was proved stays, however the run ends.
+Claims about enclosures and order share their stages: bounds and attack (an EVA explanation), the
+exchange rule, faces; after each of them the claims are asked. Claims with a proof of their own
+come after that, one after the other. What was proved stays, however the run ends.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from verixplain.attribution.eva import EVA
 from verixplain.certify.budget import Budget
-from verixplain.certify.claim import Finding, Proved, claim_named
+from verixplain.certify.claim import Finding, Proved, Task, claims_named
 from verixplain.certify.exchange import Raised, exchange
 from verixplain.certify.faces import Faces
 from verixplain.certify.order import closure, order
 from verixplain.certify.topk import top_k
-from verixplain.errors import OutOfMemoryError, SettingError, SoundnessAlarm, UnsupportedBoundError
-from verixplain.explanation import Explanation, Order, Overlaps
+from verixplain.errors import (
+    OutOfMemoryError,
+    SettingError,
+    SoundnessAlarm,
+    UnsupportedBoundError,
+    UnsupportedQueryError,
+    VerixplainError,
+)
+from verixplain.explanation import Explanation, Order
 from verixplain.query import Query
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How one claim ended.
+
+    Args:
+        kind, parameters: what was claimed.
+        finding: what is known of it.
+        stopped_by: `settled`, `budget`, `exhausted`, `interrupted` or `error`.
+        seconds, nodes: what was spent when it ended, since the run began.
+    """
+
+    kind: str
+    parameters: Mapping[str, Any]
+    finding: Finding
+    stopped_by: str
+    seconds: float
+    nodes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,16 +55,13 @@ class Certified:
 
     Args:
         explanation: the scores, with the best enclosures and order.
-        claims: kind, parameters and finding of every claim asked for.
-        stopped_by: `settled`, `budget`, `exhausted` or `interrupted`.
-        seconds, nodes: what was spent.
+        claims: how every claim asked for ended.
+        seconds: what the run took.
     """
 
     explanation: Explanation
-    claims: tuple[tuple[str, dict, Finding], ...]
-    stopped_by: str
+    claims: tuple[Outcome, ...]
     seconds: float
-    nodes: int
 
 
 def certify(
@@ -44,6 +69,7 @@ def certify(
     claims: Sequence[str],
     method: EVA | None = None,
     *,
+    options: Mapping[str, Any] | None = None,
     budget: str = "",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Certified:
@@ -53,71 +79,133 @@ def certify(
         query: network, box, target and groups.
         claims: each `KIND[:PARAMETERS]`.
         method: bounds and attack; by default EVA's.
+        options: of the claims that have them, by name (`shift`, `top_k`).
         budget: `60s`, `500nodes`, or "" for no limit.
-        progress: told how far bounds and attack are.
+        progress: told how far bounds, attack and proofs are.
 
     Raises:
         SoundnessAlarm: numbers that contradict each other.
-        SettingError: a claim or budget that is none.
+        SettingError: a claim, an option or a budget that is none.
     """
     spent, method = Budget(budget), method or EVA()
+    progress = progress or (lambda stage, done, count: None)
     if method.engine == "hybrid":
         raise SettingError("sampled bounds prove nothing; leave --engine hybrid out")
-    asked = [claim_named(words) for words in claims]
-    explanation = method.explain(query, progress)
-    if explanation.overlaps is None:
-        raise SettingError(f"{explanation.method} bounds nothing")
-    run = _Run(query, explanation.overlaps, spent, method.device)
+    asked = claims_named(claims, options or {})
+    task = Task(query, method, spent, progress)
+    outcomes: dict[int, Outcome] = {}
+    explanation = None
+    judged = {i: part for i, (_, part) in enumerate(asked) if hasattr(part, "judge")}
+    about_eva = [part for _, part in asked if getattr(part, "explained_by", None) is None]
+    interrupted = False
+    if about_eva:
+        run = _Run(query, method.explain(query, progress), spent, method.device)
+        interrupted = run.stages(list(judged.values()))
+        explanation, proved = run.explanation(), run.proved()
+        for i, part in judged.items():
+            outcomes[i] = _ended(asked[i], part.judge(proved), run.stopped, spent)
+        task = replace(task, proved=proved)
+    for i in sorted(set(range(len(asked))) - set(judged)):
+        if interrupted:
+            outcomes[i] = _ended(asked[i], Finding("not-run", ""), "interrupted", spent)
+            continue
+        outcomes[i] = _prove(asked[i], task)
+        interrupted = outcomes[i].stopped_by == "interrupted"
+    if explanation is None:
+        explanation = asked[0][1].explained_by.explain(query, progress)
+    ended = tuple(outcomes[i] for i in range(len(asked)))
+    return Certified(explanation, ended, spent.spent)
 
-    def judged() -> list[Finding]:
-        proved = run.proved(explanation.group_scores)
-        return [kind.judge(proved) for _, kind in asked]
 
-    stopped = "exhausted"
+def _ended(asked: tuple[str, Any], finding: Finding, stopped: str, spent: Budget) -> Outcome:
+    if finding.status == "unknown" and stopped == "budget":
+        finding = replace(finding, status="timeout")
+    kind, part = asked
+    return Outcome(kind, part.parameters, finding, stopped, spent.spent, spent.nodes)
+
+
+def _prove(asked: tuple[str, Any], task: Task) -> Outcome:
+    """Run one claim's own proof; its last finding stands."""
+    finding, stopped = Finding("unknown", ""), "exhausted"
     try:
-        found = judged()
-        for stage in (run.exchange, run.faces):
-            if all(one.status != "unknown" for one in found):
+        for better in asked[1].prove(task):
+            finding = better
+            if task.budget.over():
                 break
-            if spent.over():
-                break
-            try:
-                stage(lambda: all(one.status != "unknown" for one in judged()))
-            except (UnsupportedBoundError, OutOfMemoryError) as error:
-                run.notes.append(f"{stage.__name__} rule left out: {error}")
-            found = judged()
-        if all(one.status != "unknown" for one in found):
+        if finding.status != "unknown":
             stopped = "settled"
-        elif spent.over():
+        if task.budget.over():
             stopped = "budget"
     except KeyboardInterrupt:
-        found, stopped = judged(), "interrupted"
-    if stopped == "budget":
-        found = [replace(f, status="timeout") if f.status == "unknown" else f for f in found]
-    proved = run.proved(explanation.group_scores)
-    k = min(3, len(query.groups))
-    explanation = replace(
-        explanation,
-        overlaps=proved.overlaps,
-        order=proved.order,
-        top_k=top_k(proved.order, explanation.group_scores, k),
-        timing={**explanation.timing, "total": spent.spent},
-        notes=(*explanation.notes, *run.notes),
-    )
-    results = [(kind, part.parameters, f) for (kind, part), f in zip(asked, found, strict=True)]
-    return Certified(explanation, tuple(results), stopped, spent.spent, spent.nodes)
+        stopped = "interrupted"
+    except SoundnessAlarm:
+        raise
+    except VerixplainError as error:
+        stopped = "error"
+        if finding.status == "unknown":
+            finding = replace(finding, status=_status(error))
+        details = {**(finding.details or {}), "error": f"{type(error).__name__}: {error}"}
+        finding = replace(finding, details=details)
+    return _ended(asked, finding, stopped, task.budget)
+
+
+def _status(error: VerixplainError) -> str:
+    if isinstance(error, OutOfMemoryError):
+        return "out-of-memory"
+    if isinstance(error, UnsupportedBoundError | UnsupportedQueryError):
+        return "unsupported"
+    return "error"
 
 
 class _Run:
-    """The proofs about one query, growing."""
+    """The proofs about one query that claims of order share, growing."""
 
-    def __init__(self, query: Query, overlaps: Overlaps, budget: Budget, device: str) -> None:
-        self.query, self.overlaps, self.budget, self.device = query, overlaps, budget, device
+    def __init__(self, query: Query, found: Explanation, budget: Budget, device: str) -> None:
+        if found.overlaps is None:
+            raise SettingError(f"{found.method} bounds nothing")
+        self.query, self.found, self.overlaps = query, found, found.overlaps
+        self.budget, self.device = budget, device
         self.raised: Raised | None = None
         self.box_upper: np.ndarray | None = None
         self.notes: list[str] = []
+        self.stopped = "exhausted"
 
-    def proved(self, scores: np.ndarray) -> Proved:
+    def stages(self, parts: list[Any]) -> bool:
+        """Go on until the claims are settled or the budget is over; whether it was interrupted."""
+
+        def settled() -> bool:
+            proved = self.proved()
+            return all(part.judge(proved).status != "unknown" for part in parts)
+
+        try:
+            for stage in (self.exchange, self.faces):
+                if settled() or self.budget.over():
+                    break
+                try:
+                    stage(settled)
+                except (UnsupportedBoundError, OutOfMemoryError) as error:
+                    self.notes.append(f"{stage.__name__} rule left out: {error}")
+            if settled():
+                self.stopped = "settled"
+            elif self.budget.over():
+                self.stopped = "budget"
+        except KeyboardInterrupt:
+            self.stopped = "interrupted"
+        return self.stopped == "interrupted"
+
+    def explanation(self) -> Explanation:
+        """The explanation with everything proved up to now."""
+        proved, scores = self.proved(), self.found.group_scores
+        return replace(
+            self.found,
+            overlaps=proved.overlaps,
+            order=proved.order,
+            top_k=top_k(proved.order, scores, min(3, len(self.query.groups))),
+            timing={**self.found.timing, "total": self.budget.spent},
+            notes=(*self.found.notes, *self.notes),
+        )
+
+    def proved(self) -> Proved:
         """What follows from everything up to now."""
         overlaps = self.overlaps
         above = order(overlaps).above
@@ -132,7 +220,7 @@ class _Run:
                 overlaps, upper=whole, group_upper=upper, row_upper=self.raised.row_upper
             )
             above = above | order(overlaps).above | self.raised.above()
-        return Proved(self.query, scores, overlaps, Order(closure(above)))
+        return Proved(self.query, self.found.group_scores, overlaps, Order(closure(above)))
 
     def exchange(self, settled: Callable[[], bool]) -> None:
         """The exchange rule over the whole box."""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from verixplain.certify.budget import Budget
-from verixplain.certify.claim import claim_named
+from verixplain.certify.claim import claims_named
 from verixplain.certify.run import certify
 from verixplain.cli._show import console, progress, show_rows
 from verixplain.errors import OutputError, VerixplainError
@@ -33,13 +33,13 @@ class Job:
     budget: str = ""
     require: str = "estimate"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     raw: bool | None = None
     out: str | None = None
 
     def run(self) -> int:
         """Certify every input asked for; the exit code."""
-        for words in self.claims:
-            claim_named(words)
+        claims_named(self.claims, self.options)
         Budget(self.budget)
         network = self.network
         file = InputFile(
@@ -77,20 +77,22 @@ class Job:
                 query,
                 self.claims,
                 made("eva", dict(self.settings)),
+                options=self.options,
                 budget=self.budget,
                 progress=tell,
             )
         if folder is not None:
             asked = {"input": given.source, "label": given.label, "read_as": given.units}
             save_claims(found, folder, {**self.request.to_dict(), **asked}, self.budget)
-        rows = [("claim", "status", "")]
-        rows += [(kind, one.status, one.statement) for kind, _, one in found.claims]
+        rows = [("claim", "status", "stopped by", "")]
+        for words, one in zip(self.claims, found.claims, strict=True):
+            rows.append((words, one.finding.status, one.stopped_by, one.finding.statement))
         show_rows(rows)
-        words = f"\n{found.seconds:.1f} s, stopped by: {found.stopped_by}"
+        words = f"\n{found.seconds:.1f} s"
         words += f"; written to {folder}" if folder is not None else ""
         console().print(words, markup=False)
-        statuses = [one.status for _, _, one in found.claims]
-        named = [(kind, one.status) for kind, _, one in found.claims]
+        named = [(one.kind, one.finding.status) for one in found.claims]
+        statuses = [status for _, status in named]
         if "error" in statuses:
             return ERROR, named
         if "refuted" in statuses:

@@ -6,6 +6,7 @@ import click
 
 from verixplain.cli._options import load_network, model_options, setting
 from verixplain.cli.explain import ASKED, _request
+from verixplain.registry import claim_kinds
 
 
 def _options(command: Any) -> Any:
@@ -24,7 +25,22 @@ def _options(command: Any) -> Any:
     multiple=True,
     required=True,
     metavar="KIND",
-    help="order | top-k:K | pair:U,V | prediction; may be given several times.",
+    help=f"One of: {', '.join(claim_kinds)}; parameters after a colon (top-k:3, pair:12,40, "
+    "map-stability:saliency). May be given several times.",
+)
+@click.option(
+    "--top-k", type=int, metavar="K", help="Of map-stability: the K largest scores stay the same."
+)
+@click.option(
+    "--shift",
+    metavar="N|max",
+    help="Of stability: how far the input itself may move; max looks for the largest proved.",
+)
+@click.option(
+    "--sigma-box",
+    type=float,
+    metavar="N",
+    help="Of weight-stability: how far each weight moves, relative to its size.",
 )
 @click.option("--budget", default="", metavar="N", help="60s, or 500nodes (the same everywhere).")
 @click.option("--bound", help="Bound method.")
@@ -56,6 +72,8 @@ def command(model: str, input: str, **flags: Any) -> int:
     for name in ("bound", "dtype", "device", "seed"):
         if flags[name] is not None:
             chosen[name] = flags[name]
+    options = {name: flags[name] for name in ("top_k", "shift", "sigma_box")}
+    options["radius"] = "max" if flags["radius"] == "max" else None
     return Job(
         network=network,
         text=input,
@@ -64,6 +82,7 @@ def command(model: str, input: str, **flags: Any) -> int:
         budget=flags["budget"],
         require=flags["require"],
         settings=chosen,
+        options={name: value for name, value in options.items() if value is not None},
         raw=flags["raw"],
         out=flags["out"],
     ).run()

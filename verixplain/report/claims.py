@@ -21,7 +21,7 @@ SCHEMA = "claims/1"
 def save_claims(
     found: Certified, folder: str | Path, request: Mapping[str, Any], budget: str = ""
 ) -> Path:
-    """Write what `save` writes, `claims.json`, and `<id>.npz` for every witness.
+    """Write what `save` writes, `claims.json`, and witness and arrays of a claim as `<id>.npz`.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -29,9 +29,12 @@ def save_claims(
     folder = save(found.explanation, folder, request)
     query = found.explanation.query
     files: dict[str, bytes] = {}
-    for number, (_, _, one) in enumerate(found.claims):
-        if one.witness is not None:
-            files[f"claim-{number}.npz"] = _witness(query, one)
+    for number, one in enumerate(found.claims):
+        arrays = dict(one.finding.arrays)
+        if one.finding.witness is not None:
+            arrays |= _witness(query, one.finding)
+        if arrays:
+            files[f"claim-{number}.npz"] = _npz(arrays)
     files["claims.json"] = dump(claims_dict(found, request, budget)).encode()
     try:
         for name, content in files.items():
@@ -47,12 +50,13 @@ def claims_dict(found: Certified, request: Mapping[str, Any], budget: str) -> di
     """The claims as plain values."""
     described = explanation_dict(found.explanation, request)
     claims = []
-    for number, (kind, parameters, one) in enumerate(found.claims):
+    for number, ended in enumerate(found.claims):
+        one = ended.finding
         claims.append(
             {
                 "id": f"claim-{number}",
-                "kind": kind,
-                "parameters": parameters,
+                "kind": ended.kind,
+                "parameters": dict(ended.parameters),
                 "status": one.status,
                 "semantics": "real",
                 "statement": one.statement,
@@ -60,8 +64,8 @@ def claims_dict(found: Certified, request: Mapping[str, Any], budget: str) -> di
                 "certificate": None,
                 "witness": None if one.witness is None else f"claim-{number}.npz",
                 "budget": budget or None,
-                "spent": {"seconds": found.seconds, "nodes": found.nodes},
-                "stopped_by": found.stopped_by,
+                "spent": {"seconds": ended.seconds, "nodes": ended.nodes},
+                "stopped_by": ended.stopped_by,
                 "details": one.details,
             }
         )
@@ -69,13 +73,13 @@ def claims_dict(found: Certified, request: Mapping[str, Any], budget: str) -> di
     return plain({"schema": SCHEMA, **shared, "claims": claims})
 
 
-def _witness(query: Query, one: Finding) -> bytes:
+def _witness(query: Query, one: Finding) -> dict[str, np.ndarray]:
     """The point, and the query that it is held against when it is replayed."""
     coefficients, offsets = query.target.matrix(query.network.outputs)
     members = np.array([], int) if one.frozen is None else query.groups.members[one.frozen]
     key = "witness_box" if one.frozen is None else "witness"
     point = np.asarray(one.witness)
-    arrays = {
+    return {
         key: point if one.frozen is None else point[None],
         "input": query.box.center.astype(query.network.input_dtype),
         "box_lower": query.box.lower,
@@ -85,6 +89,9 @@ def _witness(query: Query, one: Finding) -> bytes:
         "group_inputs": members,
         "group_starts": np.array([0, len(members)]),
     }
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     file = BytesIO()
     np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
     return file.getvalue()

@@ -8,6 +8,8 @@ from verixplain.errors import SettingError
 class OrderClaim:
     """Every pair of groups is decided; the counts say how many are."""
 
+    options = ()
+
     def __init__(self, words: str) -> None:
         if words:
             raise SettingError(f"the claim is written order, not order:{words}")

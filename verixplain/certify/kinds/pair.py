@@ -10,6 +10,8 @@ class PairClaim:
     Refuted by a point of `B_u` whose overlap is at least all that `B_v` can reach.
     """
 
+    options = ()
+
     def __init__(self, words: str) -> None:
         u, v = numbers(words, 2, "pair:U,V")
         self.parameters = {"u": u, "v": v}

@@ -8,6 +8,8 @@ from verixplain.errors import SettingError
 class PredictionClaim:
     """The overlap of the box is negative; refuted by a point where it is not."""
 
+    options = ()
+
     def __init__(self, words: str) -> None:
         if words:
             raise SettingError(f"the claim is written prediction, not prediction:{words}")

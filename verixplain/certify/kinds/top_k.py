@@ -8,6 +8,8 @@ from verixplain.certify.topk import top_k
 class TopKClaim:
     """Some k groups each provably count more than every other group."""
 
+    options = ()
+
     def __init__(self, words: str) -> None:
         (k,) = numbers(words, 1, "top-k:K")
         self.parameters = {"k": k}
