@@ -123,6 +123,22 @@ def test_the_constructed_network_is_not_certified():
     assert proved["float32"][0] > 1.0  # a float32 run may be off by several units here
 
 
+def test_the_smallest_score_wins_where_the_rows_are_reversed():
+    made = draft(linear_classes(), [0.5], 0.25, -margins(0, 3)).bound().settle()
+    made.claim("prediction", label=0)
+    (said,) = [s for s in made.check().report["conclusions"]["real"] if "class" in s]
+    assert said == "class 0 has the strictly smallest score at every point of the box"
+    made.manifest["claims"][-1]["label"] = 1
+    assert made.check().answer == "REJECTED"
+
+
+def linear_classes() -> bytes:
+    """Scores x, 2 x + 1, 3 x + 2."""
+    w = Writer(np.random.default_rng(0), "plain")
+    weight, bias = w.constant([[1.0], [2.0], [3.0]]), w.constant([0.0, 1.0, 2.0])
+    return w.model((1, 1), w.node("Gemm", ["x", weight, bias], transB=1))
+
+
 def test_slopes_are_advice_and_matter():
     """z = relu(x1) - x1 / 2 wants slope 1/2 below when bounded from below."""
     w = Writer(np.random.default_rng(0), "plain")

@@ -25,15 +25,18 @@ class Question:
     groups: int
     semantics: tuple[str, ...]
 
-    def class_of(self) -> int | None:
-        """The class whose margins the rows are: f_j - f_c for every other j, and nothing else."""
-        against = np.flatnonzero((self.matrix == -1.0).all(axis=0))
-        if len(against) != 1 or self.offset.any():
-            return None
-        rest = np.delete(self.matrix, against[0], axis=1)
-        each = (rest.sum(axis=1) == 1).all() and (np.isin(rest, (0.0, 1.0))).all()
-        all_met = rest.any(axis=0).all()
-        return int(against[0]) if each and all_met and rest.size else None
+    def wins(self, label: int) -> str:
+        """How the class wins where all rows are < 0: by the `largest` score or the `smallest`.
+
+        "" where the rows are not its margins, f_j - f_label (or the reverse) for every other j.
+        """
+        for how, sign in (("largest", 1.0), ("smallest", -1.0)):
+            against = (sign * self.matrix[:, label] == -1.0).all()
+            rest = sign * np.delete(self.matrix, label, axis=1)
+            each = (rest.sum(axis=1) == 1).all() and (np.isin(rest, (0.0, 1.0))).all()
+            if against and each and rest.size and rest.any(axis=0).all() and not self.offset.any():
+                return how
+        return ""
 
 
 @dataclass
@@ -222,32 +225,34 @@ class _Derived:
 
 @dataclass
 class Prediction(_Derived):
-    """The class is the only largest score, everywhere in B."""
+    """The class wins alone, everywhere in B."""
 
     label: int
 
     def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
         by_rows = facts.rows is not None and bool((facts.rows < 0).all())
-        return question.class_of() == self.label and (by_rows or facts.upper_of(-1) < 0)
+        return question.wins(self.label) != "" and (by_rows or facts.upper_of(-1) < 0)
 
     def sentence(self, semantics: str, question: Question) -> str:
-        return f"class {self.label} has the strictly largest score at every point of the box"
+        how = question.wins(self.label)
+        return f"class {self.label} has the strictly {how} score at every point of the box"
 
 
 @dataclass
 class Sufficient(_Derived):
-    """Freezing one group keeps the class the only largest score."""
+    """With one group frozen the class wins alone."""
 
     label: int
     group: int
 
     def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
-        return question.class_of() == self.label and facts.upper_of(self.group) < 0
+        return question.wins(self.label) != "" and facts.upper_of(self.group) < 0
 
     def sentence(self, semantics: str, question: Question) -> str:
         return (
             f"the inputs of group {self.group} are sufficient: with them as in the center, class "
-            f"{self.label} has the strictly largest score wherever the others move in the box"
+            f"{self.label} has the strictly {question.wins(self.label)} score wherever the others "
+            "move in the box"
         )
 
 
@@ -286,6 +291,14 @@ class TopK(_Derived):
             f"the {len(self.members)} most important of {question.groups} groups are exactly "
             f"{sorted(self.members.tolist())}"
         )
+
+
+def singles(lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The smallest and the largest float32 number of each interval, if it has one."""
+    low, high = lower.astype(np.float32), upper.astype(np.float32)
+    low = np.where(low < lower, np.nextafter(low, np.float32(np.inf)), low)
+    high = np.where(high > upper, np.nextafter(high, np.float32(-np.inf)), high)
+    return low.astype(np.float64), high.astype(np.float64)
 
 
 class Reader:
@@ -330,7 +343,7 @@ class Reader:
         found = self.tensors.take(points, "U8 F32", (count, n))
         if found.dtype == np.uint8:
             need((found <= 2).all(), Reason.CLAIM, "a coded point has codes other than 0, 1, 2")
-            corners = np.stack([region.lower, region.center, region.upper])
+            corners = np.stack([*singles(region.lower, region.upper), region.center])[[0, 2, 1]]
             found = np.take_along_axis(corners, found.astype(np.int64), axis=0)
         inside = (region.lower <= found) & (found <= region.upper)
         need(inside.all(), Reason.CLAIM, "a witness lies outside the box")

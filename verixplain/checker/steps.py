@@ -285,6 +285,7 @@ def _decided(e: Evidence, seconds: float) -> Verdict:
         "meaning": {name: MEANING[name] for name in asked},
         "conclusions": conclusions,
         "claims": claims,
+        "skipped": e.network.skipped or None,
         "assumptions": _assumptions(e),
         "not_covered": NOT_COVERED,
         "model_sha256": hashlib.sha256(e.model).hexdigest(),
