@@ -9,7 +9,8 @@ from torch import Tensor
 
 from verixplain.bounds import choose_device, lower_at
 from verixplain.errors import SettingError
-from verixplain.query import Query
+from verixplain.network import Network
+from verixplain.query import Query, Target
 
 Progress = Callable[[str, int, int], None]
 
@@ -73,18 +74,42 @@ class PGD:
             progress: told after every batch.
         """
         network, box = query.network, query.box
-        lower, upper = representable(box.lower, box.upper, network.input_dtype)
-        center = box.center.astype(network.input_dtype)
+        held = frozen.reshape(-1, *box.center.shape)
+        lower = np.where(held, box.center, box.lower)
+        upper = np.where(held, box.center, box.upper)
+        return self.boxes(network, query.target, box.center, lower, upper, start, device, progress)
+
+    def boxes(
+        self,
+        network: Network,
+        target: Target,
+        center: np.ndarray,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        start: np.ndarray | None = None,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> Witnesses:
+        """Search boxes around one input, each with its own ends, as `run` does.
+
+        Args:
+            network, target: whose overlap is searched.
+            center: an input that lies in every box.
+            lower, upper: (boxes, *input shape).
+            start, device, progress: as in `run`.
+        """
+        middle = center.astype(network.input_dtype)
         generator = torch.Generator().manual_seed(self.seed)
-        first = center if start is None else start.astype(network.input_dtype)
-        search = _Search(query, lower, upper, center, choose_device(device), self.steps)
-        points = np.empty((len(frozen), *center.shape), dtype=network.input_dtype)
-        for begin in range(0, len(frozen), self.batch):
+        first = middle if start is None else start.astype(network.input_dtype)
+        search = _Search(network, target, choose_device(device), self.steps)
+        points = np.empty(lower.shape, dtype=network.input_dtype)
+        for begin in range(0, len(points), self.batch):
             part = slice(begin, begin + self.batch)
-            points[part] = search.best(frozen[part], first, self.restarts, generator)
+            low, high = representable(lower[part], upper[part], network.input_dtype)
+            points[part] = search.best(low, high, middle, first, self.restarts, generator)
             if progress is not None:
-                progress("attack", min(begin + self.batch, len(frozen)), len(frozen))
-        found = lower_at(network, points, query.target)
+                progress("attack", min(begin + self.batch, len(points)), len(points))
+        found = lower_at(network, points, target)
         return Witnesses(points, found.max(axis=1), found.argmax(axis=1))
 
 
@@ -99,43 +124,40 @@ def representable(
 
 
 class _Search:
-    """One query's box on a device, and the steps of the ascent."""
+    """A network's overlap on a device, and the steps of the ascent."""
 
-    def __init__(
-        self,
-        query: Query,
-        lower: np.ndarray,
-        upper: np.ndarray,
-        center: np.ndarray,
-        device: str,
-        steps: int,
-    ) -> None:
-        matrix, offsets = query.target.matrix(query.network.outputs)
-        self.network, self.steps, self.device = query.network, steps, device
-        self.lower, self.upper, self.center = (
-            torch.from_numpy(np.array(one)).to(device) for one in (lower, upper, center)
-        )
-        self.matrix = torch.tensor(matrix, dtype=self.center.dtype, device=device)
-        self.offsets = torch.tensor(offsets, dtype=self.center.dtype, device=device)
+    def __init__(self, network: Network, target: Target, device: str, steps: int) -> None:
+        self.network, self.steps, self.device = network, steps, device
+        dtype = torch.float64 if network.input_dtype is np.float64 else torch.float32
+        matrix, offsets = target.matrix(network.outputs)
+        self.matrix = torch.tensor(matrix, dtype=dtype, device=device)
+        self.offsets = torch.tensor(offsets, dtype=dtype, device=device)
 
     def overlap(self, points: Tensor) -> Tensor:
         """The largest row at every point: (batch,)."""
         return (self.network.forward(points) @ self.matrix.T + self.offsets).amax(1)
 
     def best(
-        self, frozen: np.ndarray, first: np.ndarray, restarts: int, generator: torch.Generator
+        self,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        center: np.ndarray,
+        first: np.ndarray,
+        restarts: int,
+        generator: torch.Generator,
     ) -> np.ndarray:
-        """The best point of every sub-box over all starts."""
-        held = torch.from_numpy(frozen).reshape(-1, *self.center.shape).to(self.device)
-        low = torch.where(held, self.center, self.lower)
-        high = torch.where(held, self.center, self.upper)
-        best = self.center.expand(len(held), *self.center.shape).clone()
+        """The best point of every box over all starts."""
+        low, high, middle, begin = (
+            torch.from_numpy(np.array(one)).to(self.device)
+            for one in (lower, upper, center, first)
+        )
+        best = middle.expand_as(low).clone()
         with torch.no_grad():
             height = self.overlap(best)
         for number in range(restarts):
-            share = torch.rand((len(held), *self.center.shape), generator=generator)
+            share = torch.rand(low.shape, generator=generator)
             if number == 0:
-                start = torch.from_numpy(np.array(first)).to(self.device).expand_as(best)
+                start = begin.expand_as(best)
             else:  # odd restarts begin in a corner, even ones anywhere inside
                 share = share.round() if number % 2 else share
                 start = low + share.to(low) * (high - low)
