@@ -275,6 +275,27 @@ def test_killed_workers_are_replaced_and_their_items_are_tried_again(done, tmp_p
     assert results(folder) == results(whole)
 
 
+def test_processes_share_out_the_gpus(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    hands = executors["pool"](3, Limits())
+    try:
+        seen = [_visible(worker.process.pid) for worker in hands._workers]
+    finally:
+        hands.close()
+    assert seen == ["3", "5", "3"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,5"
+
+
+def _visible(process):
+    """What a process that has just been forked sees, once it has its own environment."""
+    for _ in range(300):
+        found = psutil.Process(process).environ().get("CUDA_VISIBLE_DEVICES")
+        if found in ("3", "5"):
+            break
+        time.sleep(0.1)
+    return found
+
+
 def test_an_item_whose_workers_always_die_ends_in_an_error(done, tmp_path, monkeypatch):
     """Limits.attempts is two: the second death is the end of the item, and of nothing else."""
     from verixplain.jobs.executors.in_process import InProcess

@@ -31,11 +31,13 @@ class Limits:
         seconds: wall time; None is no limit.
         memory: bytes beyond an idle worker's; None is no limit.
         attempts: how often an item is tried whose worker died.
+        gpus: of its machine that an item takes, also part of one (executor ray).
     """
 
     seconds: float | None = None
     memory: int | None = None
     attempts: int = 2
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,12 @@ def _job(values: Mapping[str, Any], text: bytes, path: Path, home: Path) -> Job:
         text,
         path.suffix.lower(),
         seed,
-        Limits(seconds, None if memory is None else _bytes(memory), limits.get("attempts", 2)),
+        Limits(
+            seconds,
+            None if memory is None else _bytes(memory),
+            limits.get("attempts", 2),
+            limits.get("gpus", 0.0),
+        ),
         models,
         data,
         questions,

@@ -68,7 +68,11 @@ def planned(job: Job, executor: Any) -> Plan:
         while waiting and executor.free:
             name, task = waiting.popleft()
             executor.submit(name, task, SURVEY_SECONDS)
-        found.update(executor.wait())
+        for name, result in executor.wait():
+            if result.get("lost"):
+                waiting.append((name, surveys(job)[name]))
+            else:
+                found[name] = result
     return Plan(job, items(job, found), found)
 
 
@@ -154,6 +158,10 @@ class _Coordinator:
                 self.hands.submit(item.key, item.task, item.seconds)
             for key, result in self.hands.wait():
                 item = self.open[key]
+                if result.get("lost"):  # its machine was, which says nothing about the item
+                    self.attempts[key] -= 1
+                    waiting.appendleft(item)
+                    continue
                 if result.get("died") and self.attempts[key] < self.limits.attempts:
                     waiting.appendleft(item)
                     continue

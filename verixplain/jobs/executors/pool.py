@@ -21,10 +21,24 @@ PULSE = 0.1
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_DRIVER = "/proc/driver/nvidia/gpus"
+
+
+def _devices() -> list[str]:
+    """The GPUs of this machine that may be used, without asking torch."""
+    named = os.environ.get(_VISIBLE)
+    if named is not None:
+        return [one for one in named.split(",") if one]
+    try:
+        return [str(number) for number in range(len(os.listdir(_DRIVER)))]
+    except OSError:
+        return []
+
 
 @executors.add
 class Pool:
-    """Spawned processes of one thread each.
+    """Spawned processes of one thread each; where there are GPUs, each sees one of them.
 
     A worker that uses more time or memory than its item may is killed; its item has then run out
     of it. A worker that dies otherwise takes only its item with it: the result says `died`.
@@ -35,7 +49,11 @@ class Pool:
     def __init__(self, workers: int, limits: Limits) -> None:
         self.limits = limits
         self._context = multiprocessing.get_context("spawn")
-        self._workers = [_Worker(self._context, limits) for _ in range(max(1, workers))]
+        devices = _devices()
+        self._devices = [
+            devices[k % len(devices)] if devices else None for k in range(max(1, workers))
+        ]
+        self._workers = [_Worker(self._context, limits, one) for one in self._devices]
 
     @property
     def free(self) -> int:
@@ -62,7 +80,7 @@ class Pool:
                 found.append((name, result))
             if worker.dead:
                 worker.end()
-                self._workers[place] = _Worker(self._context, self.limits)
+                self._workers[place] = _Worker(self._context, self.limits, self._devices[place])
         return found
 
     def close(self) -> None:
@@ -74,11 +92,14 @@ class Pool:
 class _Worker:
     """One process, and what it is doing."""
 
-    def __init__(self, context: Any, limits: Limits) -> None:
+    def __init__(self, context: Any, limits: Limits, device: str | None) -> None:
         self.limits, self.dead, self.ready = limits, False, False
         self.pipe, theirs = context.Pipe()
-        kept = {name: os.environ.get(name) for name in _THREADS}
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        wanted: dict[str, str] = dict.fromkeys(_THREADS, "1")
+        if device is not None:
+            wanted[_VISIBLE] = device
+        kept = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
         try:
             self.process = context.Process(target=_serve, args=(theirs, limits.memory), daemon=True)
             self.process.start()

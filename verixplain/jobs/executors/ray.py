@@ -1,20 +1,25 @@
 """Machines of a Ray cluster; the `ray` extra. Every actor watches one process of its own node."""
 
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from verixplain.errors import MissingDependencyError
+from verixplain.errors import JobError, MissingDependencyError
 from verixplain.jobs.job import Limits
 from verixplain.jobs.parts import executors
+
+START = 600.0
+"""Seconds without any actor at work after which a run gives up waiting for the cluster."""
 
 
 @executors.add
 class Ray:
     """Actors, each with a pool of one process, so that limits are enforced where the item runs.
 
-    An actor whose node is lost is replaced; its item counts as died and is tried again. Data
-    and models must lie under the same paths on every node.
+    An actor takes one core and `limits.gpus`, and gets items once it is up. One whose node is
+    lost is replaced, and its item is handed out again. Data and models must lie under the same
+    paths on every node.
     """
 
     enforces_limits = True
@@ -29,12 +34,19 @@ class Ray:
         self._ray, self.limits = ray, limits
         if not ray.is_initialized():
             ray.init(address="auto" if _cluster() else None, log_to_driver=False)
-        self._actor = ray.remote(num_cpus=1, max_restarts=0)(Watched)
-        self._idle = [self._new() for _ in range(max(1, workers))]
+        needs = {"num_cpus": 1, "num_gpus": limits.gpus, "max_restarts": 0}
+        self._actor = ray.remote(**needs)(Watched)
+        self._idle: list[Any] = []
+        self._starting: dict[Any, Any] = {}
         self._busy: dict[Any, tuple[str, Any]] = {}
+        self._alive = time.monotonic()
+        for _ in range(max(1, workers)):
+            self._start()
 
-    def _new(self) -> Any:
-        return self._actor.remote(self.limits)
+    def _start(self) -> None:
+        """Ask for an actor; it is idle once it answers, wherever it is placed."""
+        actor = self._actor.remote(self.limits)
+        self._starting[actor.ready.remote()] = actor
 
     @property
     def free(self) -> int:
@@ -43,28 +55,48 @@ class Ray:
 
     def submit(self, name: str, task: Mapping[str, Any], seconds: float | None) -> None:
         """Give a task to an idle actor."""
-        actor = self._idle.pop()
+        actor = self._idle.pop(0)
         self._busy[actor.run.remote(dict(task), seconds)] = (name, actor)
 
     def wait(self) -> list[tuple[str, dict[str, Any]]]:
-        """Results that have come in."""
-        ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=0.2)
+        """Results that have come in.
+
+        Raises:
+            JobError: the cluster has no room for any actor.
+        """
+        waiting = [*self._busy, *self._starting]
+        ready, _ = self._ray.wait(waiting, num_returns=1, timeout=0.2)
         found = []
         for reference in ready:
-            name, actor = self._busy.pop(reference)
+            name, actor = self._busy.pop(reference, (None, None))
+            actor = actor or self._starting.pop(reference)
+            result = None
             try:
                 result = self._ray.get(reference)
                 self._idle.append(actor)
             except self._ray.exceptions.RayError as error:
                 words = f"the node or its actor was lost ({type(error).__name__})"
-                result = {"outcome": "error", "reason": words, "died": True}
-                self._idle.append(self._new())
-            found.append((name, result))
+                result = {"outcome": "error", "reason": words, "lost": True}
+                self._start()
+            if name is not None:
+                found.append((name, result))
+        self._watch()
         return found
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        if self._idle or self._busy:
+            self._alive = now
+        elif now - self._alive > START:
+            raise JobError(
+                f"no actor (1 core, {self.limits.gpus:g} GPU) was placed for {START:g} s; the "
+                f"cluster has {self._ray.cluster_resources()}; what is finished is kept"
+            )
 
     def close(self) -> None:
         """End every actor; a cluster that was here before stays."""
-        for actor in [*self._idle, *(actor for _, actor in self._busy.values())]:
+        busy = [actor for _, actor in self._busy.values()]
+        for actor in [*self._idle, *busy, *self._starting.values()]:
             self._ray.kill(actor)
 
 
@@ -75,6 +107,9 @@ class Watched:
         from verixplain.jobs.executors.pool import Pool
 
         self._pool = Pool(1, limits)
+
+    def ready(self) -> None:
+        """Answers once the actor is up."""
 
     def run(self, task: Mapping[str, Any], seconds: float | None) -> dict[str, Any]:
         """The task's result."""
