@@ -126,6 +126,14 @@ class JobError(VerixplainError):
     """A job file with a key or value that it cannot have, or a run folder of another job."""
 
 
+class CheckerError(VerixplainError):
+    """The independent checker gave no answer: its process ended, or took too long."""
+
+
+class ReportError(VerixplainError):
+    """Files of a report that were changed, or contradict each other; the message names them."""
+
+
 class OutputError(VerixplainError):
     """A result could not be written or read back."""
 

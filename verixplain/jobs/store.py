@@ -219,6 +219,12 @@ class Ledger:
                 raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from error
             raise
 
+    def models(self) -> dict[str, Path]:
+        """Where the models of the planned items lie, by name."""
+        rows = self._base.execute("SELECT DISTINCT model, task FROM items WHERE planned = 1")
+        tasks = {row["model"]: json.loads(row["task"]) for row in rows}
+        return {name: Path(task["model"]["path"]) for name, task in tasks.items()}
+
     def rows(self) -> list[dict[str, Any]]:
         """Every planned item with its result, if it has one, and its claims; in order."""
         claims: dict[str, list[dict[str, Any]]] = {}
