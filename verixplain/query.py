@@ -20,6 +20,11 @@ class Box:
     All three arrays have the input's shape (no batch) and the model's input units, stored as
     float64; the box is exactly the product of the stored intervals.
 
+    Args:
+        center, lower, upper: the input, and the ends of every interval.
+        radius: how far inputs move, where the box was made from it and then cut.
+        clip: the data range that it was cut with.
+
     Raises:
         RegionError: shapes differ, ends are out of order, or the center lies outside.
         NotFiniteError: an end or the center is NaN or infinite.
@@ -28,6 +33,8 @@ class Box:
     center: Features
     lower: Features
     upper: Features
+    radius: Features | None = None
+    clip: tuple[Features, Features] | None = None
 
     def __post_init__(self) -> None:
         for name in ("center", "lower", "upper"):
@@ -68,14 +75,15 @@ class Box:
             raise RegionError(f"the radius must not be negative or NaN, but is {radius.min()}")
         try:
             lower, upper = center - radius, center + radius
+            ends = None
             if clip is not None:
-                lower = np.maximum(lower, np.asarray(clip[0], dtype=np.float64))
-                upper = np.minimum(upper, np.asarray(clip[1], dtype=np.float64))
+                ends = np.asarray(clip[0], np.float64), np.asarray(clip[1], np.float64)
+                lower, upper = np.maximum(lower, ends[0]), np.minimum(upper, ends[1])
         except ValueError as error:
             raise RegionError(
                 f"radius {radius.shape} or clip does not broadcast to the input {center.shape}"
             ) from error
-        return cls(center, lower, upper)
+        return cls(center, lower, upper, radius, ends)
 
     def freeze(self, members: np.ndarray) -> "Box":
         """The box with the flattened inputs `members` held at the center: `B_u`."""

@@ -71,6 +71,7 @@ def bound_groups(
     intermediate: str = "crown",
     iterations: int = 0,
     face: tuple[np.ndarray, np.ndarray] | None = None,
+    held: tuple[np.ndarray, np.ndarray] | None = None,
     progress: Progress | None = None,
 ) -> GroupBounds:
     """Bound the overlap over B and over every B_u.
@@ -86,18 +87,20 @@ def bound_groups(
         face: lower and upper ends, within the box, of what inputs do where they are not frozen.
             By default the box; a face need not hold the center, the box must hold both. The
             bounds are then over the face, and over the face with each group at the center.
+        held: lower and upper ends, within the box, of where the inputs of a frozen group lie. By
+            default the center.
         progress: told how many groups are done.
 
     Raises:
         OutOfMemoryError: not even one group fits.
         BoundFailedError: NaN or infinity.
     """
-    if (
-        face is not None
-        and not ((box.lower <= face[0]) & (face[0] <= face[1]) & (face[1] <= box.upper)).all()
-    ):
-        raise RegionError("a face must lie in its box")
-    parent = _Parent(engine, box, groups, target, intermediate, face)
+    for ends in (face, held):
+        if ends is not None and not (
+            (box.lower <= ends[0]) & (ends[0] <= ends[1]) & (ends[1] <= box.upper)
+        ).all():
+            raise RegionError("a face, and where frozen inputs lie, must lie in the box")
+    parent = _Parent(engine, box, groups, target, intermediate, face, held)
     begin = time.perf_counter()
     with undisturbed(engine.dtype):  # no TF32, no Winograd: allowances do not cover them
         parent.run(iterations)
@@ -160,16 +163,22 @@ class _Parent:
         target: Target,
         intermediate: str,
         face: tuple[np.ndarray, np.ndarray] | None,
+        held: tuple[np.ndarray, np.ndarray] | None,
     ) -> None:
         self.engine, self.plan, self.groups = engine, engine.plan, groups
         self.intermediate = intermediate
+        middle = engine.tensor(box.center)
         self.lower, self.upper = engine.tensor(box.lower), engine.tensor(box.upper)
-        self.center = engine.tensor(box.center).to(engine.dtype).flatten()
-        self.whole = self._offsets(box.center)
+        self.center = middle.to(engine.dtype).flatten()
+        self.whole = self._offsets(middle, self.lower, self.upper)
         self.on_face = face is not None
         if face is not None:
             self.lower, self.upper = engine.tensor(face[0]), engine.tensor(face[1])
-        self.low, self.high = self._offsets(box.center)
+        self.low, self.high = self._offsets(middle, self.lower, self.upper)
+        self.still = (middle, middle)
+        if held is not None:
+            self.still = engine.tensor(held[0]), engine.tensor(held[1])
+        self.held_low, self.held_high = self._offsets(middle, *self.still)
         hull = engine.tensor(box.lower)[None], engine.tensor(box.upper)[None]
         self.hull = hull
         self.values = enclose(engine.exact, *hull, engine.widen)
@@ -186,18 +195,18 @@ class _Parent:
             self._look,
         )
         if not self.members.by_index:
-            self.middles = ((self.high + self.low) / 2)[:, None] * self.members.table
-            self.radii = ((self.high - self.low) / 2)[:, None] * self.members.table
+            high, low = self.high - self.held_high, self.low - self.held_low
+            self.middles = ((high + low) / 2)[:, None] * self.members.table
+            self.radii = ((high - low) / 2)[:, None] * self.members.table
         self.share = self._frozen_share()
         matrix, offsets = target.matrix(engine.network.outputs)
         self.matrix = engine.tensor(matrix).to(engine.dtype)
         self.offsets = engine.tensor(offsets)
         self.reducing = 0.0
 
-    def _offsets(self, center: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _offsets(self, middle: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
         """Ends from the center, (inputs,) each, rounded outward."""
-        middle = self.engine.tensor(center)
-        low, high = self.engine.outward(self.lower - middle, self.upper - middle)
+        low, high = self.engine.outward(lower - middle, upper - middle)
         # The differences were rounded in float64: one step further out, but never across zero.
         return _widened(low, -torch.inf).flatten(), _widened(high, torch.inf).flatten()
 
@@ -285,10 +294,12 @@ class _Parent:
             side: +1 for upper bounds, -1 for lower ones.
         """
         sizes = slopes.abs()
-        # Forming contributions and their sums, each at most |slopes| times the offsets.
-        margin = sizes @ (3 * self._size_of_input())
+        # Forming contributions and their sums, each at most |slopes| times the offsets, and what
+        # stays of them where a frozen group may still move.
+        margin = sizes @ (6 * self._size_of_input())
         if self.members.by_index:
-            moved = self.members.sums(self._moves(slopes if side > 0 else -slopes))
+            signed = slopes if side > 0 else -slopes
+            moved = self.members.sums(self._moves(signed) - self._held_moves(signed))
         else:  # max(s high, s low) = s middle + |s| radius, and both sums are products
             moved = side * (slopes @ self.middles) + sizes @ self.radii
         return whole[:, None] - side * (moved - margin[:, None])
@@ -312,6 +323,10 @@ class _Parent:
     def _moves(self, slopes: Tensor) -> Tensor:
         """How much each input adds to a row's maximum, beyond its value at the center."""
         return slopes * torch.where(slopes > 0, self.high, self.low)
+
+    def _held_moves(self, slopes: Tensor) -> Tensor:
+        """The same of inputs that are frozen."""
+        return slopes * torch.where(slopes > 0, self.held_high, self.held_low)
 
     def _size_of_input(self) -> Tensor:
         if not self.engine.widen:
@@ -444,7 +459,7 @@ class _Parent:
             np.stack([self._row_of(int(u)) for u in part.tolist()]), device=part.device
         )
         found = self._above(self.plan.output, begin, self._within(part, held), slopes)
-        moves = self._moves(found.slopes).masked_fill(held, 0.0)
+        moves = torch.where(held, self._held_moves(found.slopes), self._moves(found.slopes))
         upper = found.constant + found.slopes @ self.center + moves.sum(1)
         return upper.double() + self.offsets[rows]
 
@@ -508,11 +523,10 @@ class _Parent:
 
     def _intervals_within(self, part: Tensor, held: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         held = held.reshape(len(part), *self.lower.shape)
-        center = self.center.double().reshape(self.lower.shape)
         values = enclose(
             self.engine.exact,
-            torch.where(held, center, self.lower),
-            torch.where(held, center, self.upper),
+            torch.where(held, self.still[0], self.lower),
+            torch.where(held, self.still[1], self.upper),
             self.engine.widen,
         )
         return {
