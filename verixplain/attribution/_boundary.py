@@ -62,8 +62,8 @@ class AtBoundary(Attribution):
         """The map, given the boundary point."""
         raise NotImplementedError
 
-    def scores(self, explained: Explained) -> Scores:
-        """Find the boundary, prove what can be proved, and look from there.
+    def boundary(self, explained: Explained) -> Boundary:
+        """The nearest boundary point that the attacks find.
 
         Raises:
             NoBoundaryError: no attack found a point of another class.
@@ -76,6 +76,16 @@ class AtBoundary(Attribution):
                 f"none of the attacks ({self.attacks}) found a point where the decision falls; "
                 "more steps or restarts may, and nothing else is a boundary point"
             )
+        return boundary
+
+    def scores(self, explained: Explained) -> Scores:
+        """Find the boundary, prove what can be proved, and look from there.
+
+        Raises:
+            NoBoundaryError: no attack found a point of another class.
+        """
+        boundary = self.boundary(explained)
+        clip = explained.network.card.clip(explained.query.box.center.shape)
         found = self.at(explained, explained.tensor(boundary.point))
         notes, arrays = self._proved(explained, boundary, clip)
         return Scores(found.map, (*notes, *found.notes), {**arrays, **found.arrays})

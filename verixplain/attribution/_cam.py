@@ -37,7 +37,7 @@ class ClassActivation(Attribution):
     def scores(self, explained: Explained) -> Scores:
         need(explained, self.name, {"Conv", "ConvTranspose"}, "a convolution")
         image = needed_image(explained, self.name)
-        name, activations, slopes = self._watched(explained)
+        name, activations, slopes = self.watched(explained)
         weights = self.weights(activations, slopes)
         found = torch.relu((weights[:, None, None] * activations).sum(0))
         shape = tuple(explained.x.shape)
@@ -47,7 +47,7 @@ class ClassActivation(Attribution):
         arrays = {"channel_weights": weights.cpu().numpy(), "coarse_map": found.cpu().numpy()}
         return Scores(laid, (f"layer {name} ({size})", *empty), arrays)
 
-    def _watched(self, explained: Explained) -> tuple[str, Tensor, Tensor]:
+    def watched(self, explained: Explained) -> tuple[str, Tensor, Tensor]:
         """The layer's name, its activations, and the slopes of the explained number there."""
         seen: dict[str, Tensor] = {}
 

@@ -1,0 +1,212 @@
+"""What every map shares: the gradient of the explained number over boxes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verixplain.attribution._base import Attribution, Explained
+from verixplain.bounds import Engine, method_named
+from verixplain.bounds.enclosure import Interval, enclose, rows_of
+from verixplain.bounds.jacobian import Ends, Gradients, gradients
+from verixplain.certify.maps._arithmetic import Region, between, merged
+from verixplain.errors import SettingError, SoundnessAlarm, UnsupportedMethodError
+from verixplain.network.primitives import Plan
+from verixplain.query import Query
+
+_POINT = 2.0**-40
+"""Up to this width there is nothing to relax, and intervals alone do."""
+
+_BOXES = 8
+"""Boxes bounded together: neighbours on a path have most of their open neurons in common."""
+
+_SYMBOLS = 1024
+"""Symbols kept at most; smaller ones become part of the remainder."""
+
+
+class Slopes:
+    """Where the gradient of the explained number lies over boxes.
+
+    The number is the class's output, or its margin (see `Explained`): the least of a few rows,
+    whose gradient is that of one of them (or a mean of tied ones).
+
+    Args:
+        query: network and target.
+        method: the attribution method; its quantity says what is explained.
+        bound: bound method for the values inside the network.
+        device: where to compute.
+
+    Raises:
+        UnsupportedMethodError: it explains a probability.
+    """
+
+    def __init__(self, query: Query, method: Attribution, bound: str, device: str) -> None:
+        if method.quantity == "probability":
+            raise UnsupportedMethodError(
+                "the gradient of a probability is not bounded; explain the class or the margin"
+            )
+        self.query, self.network, self.bound = query, query.network, method_named(bound)
+        self.engine = Engine.of(query.network, "float64", device)
+        exact = replace(method, dtype="float64", device=self.engine.device)
+        self.explained = Explained(query, exact, None)
+        self.rows = -self.explained.rows
+        self.offsets = -self.explained.offsets
+
+    def over(self, lower: Tensor, upper: Tensor) -> Region:
+        """The gradient over boxes.
+
+        Args:
+            lower, upper: (boxes, *input shape), float64.
+
+        Returns:
+            A region of the inputs, one row a box, for any choice of derivative at a kink.
+        """
+        pairs = zip(lower.split(_BOXES), upper.split(_BOXES), strict=True)
+        return merged([self._over(low, high) for low, high in pairs])
+
+    def _over(self, lower: Tensor, upper: Tensor) -> Region:
+        values, possible = self.inside(lower, upper)
+        plan = self.engine.exact
+        if len(self.rows) == 1:
+            return self.gradients(plan, 0, values)
+        return self._any_of(plan, values, possible)
+
+    def gradients(self, plan: Plan, number: int, values: Mapping[str, Ends]) -> Gradients:
+        """The gradient of one row with respect to the plan's input, over every box.
+
+        Args:
+            plan: the network, or what comes after one of its values.
+            number: of the row.
+            values: as `inside` gives them.
+        """
+        boxes = len(values[self.engine.exact.output][0])
+        row = self.rows[number].reshape(1, *plan.shapes[plan.output])
+        widest = max(int(np.prod(shape)) for shape in plan.shapes.values())
+        fits = self.engine.memory() // (4 * 6 * 8 * widest * boxes)
+        kept = max(1, min(_SYMBOLS, fits))
+        rows = row.expand(boxes, *row.shape[1:])
+        return gradients(plan, rows, values, kinks=True, symbols=kept)
+
+    def _any_of(self, plan: Plan, values: Mapping[str, Ends], possible: Tensor) -> Region:
+        """The hull over the rows that can be the least in each box: no symbols are shared."""
+        low = high = None
+        for number in possible.any(0).nonzero().flatten().tolist():
+            found = self.gradients(plan, number, values)
+            if possible.sum(1).max() == 1 and possible[:, number].all():
+                return found
+            mine = possible[:, number, None]
+            below, above = (
+                torch.where(mine, end, sign * torch.inf)
+                for end, sign in ((found.lower, 1), (found.upper, -1))
+            )
+            low = below if low is None else torch.minimum(low, below)
+            high = above if high is None else torch.maximum(high, above)
+        if low is None or high is None:
+            raise SoundnessAlarm("no row of the target can be the largest, so a bound is wrong")
+        return between(low, high)
+
+    def inside(self, lower: Tensor, upper: Tensor) -> tuple[dict[str, Ends], Tensor]:
+        """Rigorous intervals of the values in the network, and which rows can be the least.
+
+        Returns:
+            By name, (boxes, *shape) each; and (boxes, rows).
+        """
+        engine = self.engine
+        plain = enclose(engine.exact, lower, upper)
+        values = {name: (known.lower, known.upper) for name, known in plain.items()}
+        low, high = self._rows_from(plain[engine.exact.output])
+        if float((upper - lower).max()) > _POINT:
+            found = self.bound.run(engine, lower, upper, self.rows)
+            low, high = torch.maximum(low, found.lower), torch.minimum(high, found.upper)
+            for name, (below, above) in found.values.items():
+                one = Interval(*values[name]).cut(Interval(below.double(), above.double()))
+                values[name] = one.lower, one.upper
+        if len(self.rows) == 1:
+            return values, torch.ones_like(low, dtype=torch.bool)
+        shift = self.offsets.abs().max() * 2.0**-50
+        low, high = low + self.offsets - shift, high + self.offsets + shift
+        return values, low <= high.amin(1, keepdim=True)
+
+    def _rows_from(self, output: Interval) -> tuple[Tensor, Tensor]:
+        found = rows_of(output, self.rows, torch.zeros_like(self.offsets))
+        return found.lower, found.upper
+
+    def tensor(self, values: np.ndarray) -> Tensor:
+        """Numbers in float64 on the device."""
+        return self.engine.tensor(values)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A network of which a map can be computed, so that the map itself can be differentiated.
+
+    Args:
+        plan: its steps.
+        number: the explained number of outputs (batch, outputs).
+        run: every value of the plan at points.
+    """
+
+    plan: Plan
+    number: Any
+    run: Any
+
+    def gradient(self, points: Tensor) -> Tensor:
+        """The number's gradient at points, differentiable where the points are."""
+        return self.slopes(points, self.plan.input)[1]
+
+    def slopes(self, points: Tensor, name: str) -> tuple[Tensor, Tensor]:
+        """A value at points and the number's gradient with respect to it."""
+        track = points.requires_grad
+        with torch.enable_grad():
+            points = points if track else points.detach().requires_grad_()
+            values = self.run(points)
+            number = self.number(values[self.plan.output].flatten(1))
+            (found,) = torch.autograd.grad(
+                number.sum(), values[name], create_graph=track, allow_unused=True
+            )
+        return values[name], torch.zeros_like(values[name]) if found is None else found
+
+
+class BoundedMap:
+    """A gradient map, and where it lies over a box.
+
+    Args:
+        slopes: of the explained number.
+        method: whose map it is.
+    """
+
+    def __init__(self, slopes: Slopes, method: Any) -> None:
+        self.slopes, self.method = slopes, method
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Whatever is the same for all boxes; refuse settings that have no bounds."""
+
+    def over(self, lower: Tensor, upper: Tensor) -> Region:
+        """Where the score of every single input lies, for every input of the box.
+
+        Args:
+            lower, upper: ends of one box, (1, *input shape).
+
+        Returns:
+            A region of one row.
+        """
+        raise NotImplementedError
+
+    def at(self, shown: Shown, points: Tensor) -> Tensor:
+        """The map at points, (batch, *input shape): what the method shows there."""
+        raise NotImplementedError
+
+
+def bounded(maps: Any, query: Query, method: Any, bound: str, device: str) -> BoundedMap:
+    """The map that a method shows, with bounds.
+
+    Raises:
+        SettingError: nobody bounds this method's map.
+    """
+    if method.name not in set(maps):
+        raise SettingError(f"no bounds for the map of {method.name}; there are: {', '.join(maps)}")
+    return maps[method.name](Slopes(query, method, bound, device), method)
