@@ -93,7 +93,7 @@ def test_no_module_is_called_after_what_it_is_not(path):
     assert path.stem not in {"utils", "helpers", "misc", "common", "util", "helper"}
 
 
-@pytest.mark.parametrize("package", ["attribution", "bounds.methods"])
+@pytest.mark.parametrize("package", ["attribution", "bounds.methods", "metrics"])
 def test_the_choices_are_the_files_and_each_announces_itself(package):
     from verixplain.registry import Registry
 

@@ -57,3 +57,5 @@ class Registry:
 methods = Registry("method", "verixplain.attribution")
 bound_methods = Registry("bound method", "verixplain.bounds.methods")
 claim_kinds = Registry("kind of claim", "verixplain.certify.kinds")
+metrics = Registry("metric", "verixplain.metrics")
+checks = Registry("sanity check", "verixplain.sanity")

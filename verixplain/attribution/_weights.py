@@ -196,7 +196,7 @@ class Averaged(Method):
         for number, network in enumerate(networks, start=1):
             for center in centers:
                 try:
-                    found.append(base.explain(_moved(query, network, center)))
+                    found.append(base.explain(moved(query, network, center)))
                 except (NoBoundaryError, TargetError):
                     continue
             if progress is not None:
@@ -230,7 +230,7 @@ class Averaged(Method):
         )
 
 
-def _moved(query: Query, network: Network, center: np.ndarray) -> Query:
+def moved(query: Query, network: Network, center: np.ndarray) -> Query:
     """The query on another network, its box moved to another center."""
     box = query.box
     if (center != box.center).any():
