@@ -1,6 +1,6 @@
 """What every map shares: the gradient of the explained number over boxes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from verixplain.bounds import Engine, method_named
 from verixplain.bounds.enclosure import Interval, enclose, rows_of
 from verixplain.bounds.jacobian import Ends, Gradients, gradients
 from verixplain.certify.maps._arithmetic import Region, between, merged
-from verixplain.errors import SettingError, SoundnessAlarm, UnsupportedMethodError
+from verixplain.errors import SoundnessAlarm, UnsupportedMethodError
 from verixplain.network.primitives import Plan
 from verixplain.query import Query
 
@@ -150,8 +150,8 @@ class Shown:
     """
 
     plan: Plan
-    number: Any
-    run: Any
+    number: Callable[[Tensor], Tensor]
+    run: Callable[[Tensor], Mapping[str, Tensor]]
 
     def gradient(self, points: Tensor) -> Tensor:
         """The number's gradient at points, differentiable where the points are."""
@@ -163,11 +163,11 @@ class Shown:
         with torch.enable_grad():
             points = points if track else points.detach().requires_grad_()
             values = self.run(points)
-            number = self.number(values[self.plan.output].flatten(1))
-            (found,) = torch.autograd.grad(
-                number.sum(), values[name], create_graph=track, allow_unused=True
-            )
-        return values[name], torch.zeros_like(values[name]) if found is None else found
+            number = self.number(values[self.plan.output].flatten(1)).sum()
+            value = values[name]
+            (found,) = torch.autograd.grad(number, value, create_graph=track, allow_unused=True)
+        found = torch.zeros_like(value) if found is None else found
+        return (value, found) if track else (value.detach(), found.detach())
 
 
 class BoundedMap:
@@ -199,14 +199,3 @@ class BoundedMap:
     def at(self, shown: Shown, points: Tensor) -> Tensor:
         """The map at points, (batch, *input shape): what the method shows there."""
         raise NotImplementedError
-
-
-def bounded(maps: Any, query: Query, method: Any, bound: str, device: str) -> BoundedMap:
-    """The map that a method shows, with bounds.
-
-    Raises:
-        SettingError: nobody bounds this method's map.
-    """
-    if method.name not in set(maps):
-        raise SettingError(f"no bounds for the map of {method.name}; there are: {', '.join(maps)}")
-    return maps[method.name](Slopes(query, method, bound, device), method)

@@ -84,7 +84,6 @@ def after(plan: Plan, value: str) -> Plan:
 
 def _means(found: Gradients, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Where the mean gradient of every channel lies: (1, channels, 1, 1) each."""
-
     places = shape[1] * shape[2]
 
     def sums(part: Tensor) -> Tensor:

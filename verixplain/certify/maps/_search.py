@@ -1,0 +1,334 @@
+"""Proofs and attacks about one map: box after box, and radius after radius."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verixplain.attack.map import MapAttack, rounded
+from verixplain.attribution._base import Attribution
+from verixplain.bounds.jacobian import derivative
+from verixplain.certify.claim import Task, replayed
+from verixplain.certify.maps import maps
+from verixplain.certify.maps._arithmetic import Region, cut, grouped
+from verixplain.certify.maps._base import Shown, Slopes
+from verixplain.certify.maps._goals import Change, Goal
+from verixplain.errors import BoundFailedError, OutOfMemoryError, SettingError, SoundnessAlarm
+from verixplain.network.primitives import Univariate
+
+_MOST = 128
+"""Boxes that a box is split into at most where there is no budget."""
+
+_CLOSE = 1.05
+"""The search for a radius ends where two radii are so near, as a ratio."""
+
+Ends = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Broken:
+    """An input of the box where the goal certainly fails, though the decision is the same.
+
+    Args:
+        point: the input.
+        region: where the scores there lie.
+        radius: how far the point is from the center, at most: the largest move of an input.
+        overlap: of the point in ONNX Runtime.
+    """
+
+    point: np.ndarray
+    region: Region
+    radius: float
+    overlap: float
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """What is proved of the map over a box.
+
+    Args:
+        lower, upper: every feature's score lies between them: (features,).
+        change: from the map at the center.
+        holds: whether the goal does; True where there is none.
+        boxes: into how many the box was split.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    change: Change
+    holds: bool
+    boxes: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Leaf:
+    lower: np.ndarray
+    upper: np.ndarray
+    region: Region
+    change: Change
+    holds: bool
+
+
+class MapSearch:
+    """What can be proved of a method's map near one input, and what refutes it.
+
+    Args:
+        task: query, bounds, budget.
+        method: whose map it is.
+        k: how many of the largest scores `Change.kept` is about.
+
+    Raises:
+        SettingError: nobody bounds this method's map, or there are fewer than k features.
+    """
+
+    def __init__(self, task: Task, method: Attribution, k: int) -> None:
+        if method.name not in set(maps):
+            raise SettingError(
+                f"no bounds for the map of {method.name}; there are: {', '.join(maps)}"
+            )
+        if not 1 <= k <= len(task.query.groups):
+            raise SettingError(f"the {k} largest of {len(task.query.groups)} features are asked")
+        self.task, self.query = task, task.query
+        slopes = Slopes(task.query, method, task.method.bound, task.method.device)
+        self.map = maps[method.name](slopes, method)
+        self.engine, self.center = slopes.engine, task.query.box.center
+        self.start = self.region(self.center, self.center)
+        self.members = self.start.centre[0].abs().argsort(descending=True, stable=True)[:k]
+        self.table = self.engine.tensor(task.query.groups.memberships())
+        plan = self.engine.exact
+        self.shown = Shown(plan, slopes.explained.number, plan.run)
+        self.reference = self.scores(self.shown, slopes.explained.x[None])
+
+    def region(self, lower: np.ndarray, upper: np.ndarray) -> Region:
+        """Where the features' scores lie over a box."""
+        self.task.budget.step()
+        low, high = self._tensors(lower, upper)
+        with torch.no_grad():
+            return cut(grouped(cut(self.map.over(low, high)), self.query.groups))
+
+    def _tensors(self, lower: np.ndarray, upper: np.ndarray) -> tuple[Tensor, Tensor]:
+        return self.engine.tensor(lower)[None], self.engine.tensor(upper)[None]
+
+    def scores(self, shown: Shown, points: Tensor) -> Tensor:
+        """The features' scores at points: (batch, features)."""
+        return self.map.at(shown, points).flatten(1) @ self.table.T
+
+    def within(self, radius: float) -> Ends:
+        """The part of the box that is so near, at least."""
+        box = self.query.box
+        lower = np.maximum(box.lower, np.nextafter(self.center - radius, -np.inf))
+        upper = np.minimum(box.upper, np.nextafter(self.center + radius, np.inf))
+        return lower, upper
+
+    def proofs(self, lower: np.ndarray, upper: np.ndarray, goal: Goal | None) -> Iterator[Proof]:
+        """What is proved over a box, split further each time, until the goal holds."""
+        leaves = [self._leaf(lower, upper, goal, None)]
+        yield _together(leaves)
+        limited = bool(self.task.budget.words)
+        while limited or len(leaves) < _MOST:
+            open_ = [leaf for leaf in leaves if goal is None or not leaf.holds]
+            if not open_ or self.task.budget.over():
+                return
+            worst = max(open_, key=lambda leaf: leaf.change.linf)
+            halves = self._halves(worst)
+            if not halves:
+                return
+            leaves.remove(worst)
+            leaves += [self._leaf(low, high, goal, worst) for low, high in halves]
+            yield _together(leaves)
+
+    def _leaf(
+        self, lower: np.ndarray, upper: np.ndarray, goal: Goal | None, parent: _Leaf | None
+    ) -> _Leaf:
+        found = self.region(lower, upper)
+        if parent is not None:
+            old = parent.region
+            low, high = torch.maximum(found.lower, old.lower), torch.minimum(found.upper, old.upper)
+            found = Region(low, high, found.centre, found.symbols, found.rest)
+        if not bool((found.lower <= found.upper).all()):
+            raise SoundnessAlarm("a score's lower bound lies above its upper one")
+        change = Change.over(found, self.start, self.members)
+        return _Leaf(lower, upper, found, change, goal is None or goal.holds(found))
+
+    def _halves(self, leaf: _Leaf) -> list[Ends]:
+        """The box cut in two where that settles most; none where it is a point."""
+        width = leaf.upper - leaf.lower
+        weight = self._influence(leaf.lower, leaf.upper) * width
+        weight = weight if weight.any() else width
+        place = np.unravel_index(int(weight.argmax()), weight.shape)
+        middle = leaf.lower[place] + width[place] / 2
+        if not leaf.lower[place] < middle < leaf.upper[place]:
+            return []
+        below, above = leaf.upper.copy(), leaf.lower.copy()
+        below[place] = above[place] = middle
+        return [(leaf.lower, below), (above, leaf.upper)]
+
+    def _influence(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+        """About how much each input moves what is open: the input's shape, only to choose by."""
+        low, high = self._tensors(lower, upper)
+        with torch.no_grad():
+            values, _ = self.map.slopes.inside(low, high)
+        x = ((low + high) / 2).requires_grad_()
+        generator, total = torch.Generator().manual_seed(0), x.new_zeros(())
+        with torch.enable_grad():
+            inner = self.engine.exact.run(x)
+            for step in self.engine.exact.steps:
+                if isinstance(step.kind, Univariate):
+                    name = step.inputs[0]
+                    least, most = derivative(step.kind, *values[name], True, step.node)
+                    signs = torch.randn(least.shape, generator=generator).to(least)
+                    total = total + (signs * (most - least) * inner[name]).sum()
+            (found,) = torch.autograd.grad(total, x, allow_unused=True)
+        return np.zeros_like(lower) if found is None else found[0].abs().cpu().numpy()
+
+    def attack(self, lower: np.ndarray, upper: np.ndarray, goal: Goal) -> Broken | None:
+        """Look for an input of the box at which the goal fails."""
+        point = self._attacked(lower, upper, goal.loss, 0.0)
+        found = self.region(point, point)
+        overlap = replayed(self.query, point)
+        same = (overlap < 0) == (replayed(self.query, self.center) < 0)
+        if not (same and goal.broken(found)):
+            return None
+        radius = float(np.nextafter(np.abs(point - self.center).max(), np.inf))
+        return Broken(point, found, radius, overlap)
+
+    def farthest(self, lower: np.ndarray, upper: np.ndarray) -> float:
+        """A change (L-infinity) of the map that some input of the box certainly makes."""
+
+        def moved(scores: Tensor) -> Tensor:
+            return (scores - self.reference).abs().amax(1)
+
+        point = self._attacked(lower, upper, moved, np.inf)
+        found = self.region(point, point)
+        gaps = torch.maximum(found.lower - self.start.upper, self.start.lower - found.upper)
+        return max(0.0, float(torch.nextafter(gaps.max(), gaps.new_tensor(-torch.inf))))
+
+    def _attacked(self, lower: np.ndarray, upper: np.ndarray, loss, enough: float) -> np.ndarray:
+        method, x = self.task.method, self.map.slopes.explained.x[None]
+        smooth = Shown(self.shown.plan, self.shown.number, rounded(self.shown.plan, x))
+        matrix, offsets = self.query.target.matrix(self.query.network.outputs)
+        rows, shift = self.engine.tensor(matrix), self.engine.tensor(offsets)
+
+        def stands(points: Tensor) -> Tensor:
+            outputs = self.shown.run(points)[self.shown.plan.output].flatten(1)
+            return (outputs @ rows.T + shift).amax(1) < 0
+
+        here = stands(x)
+
+        def judge(points: Tensor) -> Tensor:
+            values = loss(self.scores(self.shown, points))
+            return torch.where(stands(points) == here, values, -torch.inf)
+
+        point, _ = MapAttack(seed=method.seed).run(
+            lambda points: loss(self.scores(smooth, points)),
+            judge,
+            lower,
+            upper,
+            self.query.network.input_dtype,
+            self.engine.device,
+            enough,
+            self.task.budget.over,
+        )
+        return point
+
+    def largest(self, goal: Goal) -> Iterator[tuple[float, Broken | None, Proof | None]]:
+        """The largest radius proved and the nearest input that breaks it, better each time."""
+        box = self.query.box
+        top = float(np.maximum(box.upper - self.center, self.center - box.lower).max())
+        radii = _Radii(self, goal, top)
+        yield from radii.prove()
+        yield from radii.attack()
+        yield from radii.split()
+
+
+class _Radii:
+    """Radii tried so far: the largest proved, the least not proved, the nearest broken input."""
+
+    def __init__(self, search: MapSearch, goal: Goal, top: float) -> None:
+        self.search, self.goal, self.top = search, goal, top
+        self.proved, self.failed = 0.0, np.inf
+        self.broken: Broken | None = None
+        self.proof: Proof | None = None
+
+    def now(self) -> tuple[float, Broken | None, Proof | None]:
+        if self.broken is not None and self.broken.radius <= self.proved:
+            raise SoundnessAlarm(
+                f"the map is proved stable up to {self.proved!r}, but it is another one at an "
+                f"input {self.broken.radius!r} away"
+            )
+        return self.proved, self.broken, self.proof
+
+    def over(self) -> bool:
+        return self.search.task.budget.over()
+
+    def tried(self, radius: float, boxes: int = 1) -> bool:
+        """Whether the goal holds within a radius, split into so many boxes."""
+        held = False
+        try:
+            for proof in self.search.proofs(*self.search.within(radius), self.goal):
+                held = proof.holds
+                if held:
+                    self.proved, self.proof = radius, proof
+                if held or proof.boxes >= boxes or self.over():
+                    break
+        except (BoundFailedError, OutOfMemoryError):
+            held = False
+        if not held:
+            self.failed = min(self.failed, radius)
+        return held
+
+    def prove(self) -> Iterator[tuple[float, Broken | None, Proof | None]]:
+        """Double while it holds, halve until it does, then between the two; one box each."""
+        radius = self.top / 256
+        while not self.over() and self.proved < self.top and radius > self.top * 2.0**-30:
+            self.tried(radius)
+            yield self.now()
+            if self.failed == np.inf:
+                radius = min(2 * radius, self.top)
+            elif self.proved == 0:
+                radius = radius / 2
+            elif self.failed / self.proved > _CLOSE:
+                radius = (self.failed * self.proved) ** 0.5
+            else:
+                return
+
+    def attack(self) -> Iterator[tuple[float, Broken | None, Proof | None]]:
+        """Attack larger and larger balls, then between the proved radius and the broken input."""
+        missed, radius = self.proved, min(self.top, max(2 * self.proved, self.top / 256))
+        while not self.over() and self.proved < self.top:
+            found = self.search.attack(*self.search.within(radius), self.goal)
+            if found is not None and (self.broken is None or found.radius < self.broken.radius):
+                self.broken = found
+            elif found is None:
+                missed = max(missed, radius)
+            yield self.now()
+            if self.broken is None:
+                if radius == self.top:
+                    return
+                radius = min(2 * radius, self.top)
+            elif self.broken.radius <= _CLOSE * max(missed, self.top * 2.0**-30):
+                return
+            else:
+                radius = (self.broken.radius * max(missed, self.broken.radius / 8)) ** 0.5
+
+    def split(self) -> Iterator[tuple[float, Broken | None, Proof | None]]:
+        """With many boxes, between the proved radius and the nearest broken input."""
+        far = self.top if self.broken is None else self.broken.radius
+        while not self.over() and self.proved > 0 and far > _CLOSE * self.proved:
+            radius = min((self.proved * far) ** 0.5, 2 * self.proved)
+            if not self.tried(radius, _MOST):
+                far = radius
+            yield self.now()
+
+
+def _together(leaves: list[_Leaf]) -> Proof:
+    """What holds over all of them."""
+    lower = torch.stack([leaf.region.lower[0] for leaf in leaves]).amin(0)
+    upper = torch.stack([leaf.region.upper[0] for leaf in leaves]).amax(0)
+    change = leaves[0].change
+    for leaf in leaves[1:]:
+        change = change.worst(leaf.change)
+    holds = all(leaf.holds for leaf in leaves)
+    return Proof(lower.cpu().numpy(), upper.cpu().numpy(), change, holds, len(leaves))
