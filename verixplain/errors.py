@@ -126,6 +126,10 @@ class JobError(VerixplainError):
     """A job file with a key or value that it cannot have, or a run folder of another job."""
 
 
+class CertificateError(VerixplainError):
+    """A file that is no certificate."""
+
+
 class CheckerError(VerixplainError):
     """The independent checker gave no answer: its process ended, or took too long."""
 

@@ -62,11 +62,23 @@ class Overlaps:
 class Order:
     """Which groups provably count more than which: `above[u, v]` means I(u) > I(v).
 
-    `status` is what the decided pairs are: `estimate` until a checker accepted them.
+    Args:
+        above: the decided pairs.
+        checked: those of them whose certificate the independent checker accepted.
     """
 
     above: np.ndarray
-    status: str = "estimate"
+    checked: np.ndarray | None = None
+
+    @property
+    def certified(self) -> int:
+        """Decided pairs whose certificate was accepted."""
+        return 0 if self.checked is None else int(self.checked.sum())
+
+    @property
+    def status(self) -> str:
+        """What every decided pair is at least: `estimate` until all were accepted."""
+        return "certified" if 0 < self.decided == self.certified else "estimate"
 
     @property
     def pairs(self) -> int:
@@ -83,8 +95,8 @@ class Order:
         """Counts, as they stand everywhere."""
         return {
             "pairs": self.pairs,
-            "certified": self.decided if self.status == "certified" else 0,
-            "estimate": self.decided if self.status == "estimate" else 0,
+            "certified": self.certified,
+            "estimate": self.decided - self.certified,
             "undecided": self.pairs - self.decided,
         }
 

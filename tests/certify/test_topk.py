@@ -12,10 +12,10 @@ from verixplain.errors import SettingError
 from verixplain.explanation import Order
 
 
-def ladder(*levels: float, status: str = "estimate") -> Order:
+def ladder(*levels: float) -> Order:
     """Everything decided between groups of different levels; equal levels tie."""
     height = np.array(levels)
-    return Order(height[:, None] > height[None], status)
+    return Order(height[:, None] > height[None])
 
 
 def test_the_best_are_claimed_best_score_first():
@@ -46,8 +46,15 @@ def test_where_nothing_is_decided_nothing_is_claimed():
     assert (found.status, found.members) == ("unknown", (3, 1))
 
 
-def test_the_claim_is_worth_what_the_order_is():
-    assert top_k(ladder(2.0, 1.0, status="certified"), np.zeros(2), 1).status == "certified"
+def test_the_claim_is_certified_where_every_pair_across_the_border_is():
+    above = ladder(3.0, 2.0, 1.0).above
+    first = np.array([[False, True, True], [False, False, False], [False, False, False]])
+    assert top_k(Order(above, above), np.zeros(3), 1).status == "certified"
+    assert top_k(Order(above, first), np.zeros(3), 1).status == "certified"
+    assert top_k(Order(above, first), np.zeros(3), 2).status == "estimate"
+    assert Order(above, first).to_dict() == {
+        "pairs": 3, "certified": 2, "estimate": 1, "undecided": 0,
+    }  # fmt: skip
 
 
 def test_scores_that_contradict_the_order_change_no_claim():

@@ -26,8 +26,13 @@ def test_claims_are_written_beside_the_explanation(say, model, digits, tmp_path,
     values = json.loads((tmp_path / "claims.json").read_text())
     jsonschema.validate(values, schema)
     claims = {claim["kind"]: claim for claim in values["claims"]}
-    assert claims["prediction"]["status"] == "estimate"
+    assert claims["prediction"]["status"] == "certified"
+    assert claims["prediction"]["semantics"] == "real+float32"
     assert claims["prediction"]["bound"] < 0
+    certificate = tmp_path / claims["prediction"]["certificate"]
+    checked = say("check", model, certificate)
+    assert checked.code == 0
+    assert "class 3 has the strictly largest score" in checked.out
     assert claims["order"]["details"]["order"]["pairs"] == 6
     assert (tmp_path / "explanation.json").exists()
 

@@ -35,17 +35,44 @@ class Proved:
 
 
 @dataclass(frozen=True, eq=False)
+class Stands:
+    """What a certificate may say: the overlap is negative wherever `frozen` stays as it is.
+
+    Args:
+        frozen: flattened inputs; none for the whole box.
+    """
+
+    frozen: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """What a certificate may say: the first group of every pair counts more than the second.
+
+    Args:
+        pairs: numbers of groups, (pairs, 2).
+        top: the pairs say that these groups count most; empty where that is not the claim.
+    """
+
+    pairs: np.ndarray
+    top: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Finding:
     """What the proofs say of a claim.
 
     Args:
-        status: `estimate`, `refuted` or `unknown`.
+        status: `estimate`, `refuted` or `unknown`; `certified` is given by `certificate.issue`.
         statement: what is claimed, in words.
         bound: the number that it rests on, where it rests on one.
         witness: a point that refutes it.
         frozen: number of the group that the witness holds still, where it does.
         details: what else a reader may want.
         arrays: what belongs to it and is too long to read, by name.
+        rests_on: what a certificate has to say for it, where the checker knows such claims.
+        semantics: of the status: `real`, or `real+float32` where a certificate says both.
+        certificate: the bytes that the checker accepted; it may say a part of the claim only.
     """
 
     status: str
@@ -55,6 +82,9 @@ class Finding:
     frozen: int | None = None
     details: dict[str, Any] | None = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rests_on: Stands | Ranks | None = None
+    semantics: str = "real"
+    certificate: bytes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +130,8 @@ class Proving(ClaimKind, Protocol):
 
     explained_by: "Method | None"
     """The method whose explanation the claim is about; None for EVA's."""
+    needs_order: bool
+    """Whether it starts from the order of groups at the input."""
 
     def prove(self, task: Task) -> Iterator[Finding]:
         """What is known of the claim, better each time; stops when the budget is over.

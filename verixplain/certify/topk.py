@@ -15,7 +15,7 @@ def top_k(order: Order, scores: np.ndarray, k: int) -> TopK:
         k: how many; at most the number of groups.
 
     Returns:
-        The claim, with the order's status where it holds and `unknown` where it does not;
+        The claim, `certified` where all its pairs are, and `unknown` where it does not hold;
         its members are then the k largest scores, and nothing is claimed of them.
     """
     groups = len(order.above)
@@ -27,6 +27,8 @@ def top_k(order: Order, scores: np.ndarray, k: int) -> TopK:
     rest = np.setdiff1d(np.arange(groups), members)
     if order.above[np.ix_(members, rest)].all():
         ranked = members[np.argsort(-scores[members], kind="stable")]
-        return TopK(k, order.status, tuple(int(u) for u in ranked))
+        checked = order.checked is not None and order.checked[np.ix_(members, rest)].all()
+        status = "certified" if checked else "estimate"
+        return TopK(k, status, tuple(int(u) for u in ranked))
     best = np.argsort(-scores, kind="stable")[:k]
     return TopK(k, "unknown", tuple(int(u) for u in best))

@@ -14,6 +14,8 @@ from .pieces import State
 from .reasons import Reason, need
 from .rounding import Array, down, up
 
+FEW = 4  # sets whose boxes are worth a pass of their own
+
 
 @dataclass
 class Question:
@@ -84,7 +86,8 @@ class Prover:
     def groups(self, sets: Array, enough: Array) -> tuple[Array, Array]:
         """Upper bounds of every row on the chosen sets, (rows, chosen).
 
-        A row whose shared bound is not enough is bounded again with the set's own intervals.
+        A row whose shared bound is not enough is bounded again with the set's own intervals: of
+        many sets what refinement over B says of each, of a few those of a pass over B_u alone.
         """
         found = [bounds[:, sets].copy() for bounds in self.shared()]
         weaker = found[1] if self.bounder.float32 else found[0]
@@ -93,9 +96,14 @@ class Prover:
         rows, chosen = rows[order], chosen[order]
         at_once = max(1, self.bounder.chunk // 4)
         wanted = np.unique(chosen[sets[chosen] > 0])
+        alone = len(wanted) <= FEW
+        at_once = 1 if alone else at_once
         for start in range(0, len(wanted), at_once):
             these = wanted[start : start + at_once]
-            state = self.bounder.on_sets(self.state, self.question.region, sets[these])
+            if alone:
+                state = self.bounder.region(self.question.region.only(int(sets[these[0]])))
+            else:
+                state = self.bounder.on_sets(self.state, self.question.region, sets[these])
             mine = np.isin(chosen, these)
             row, place = rows[mine], chosen[mine]
             member = np.searchsorted(these, place)

@@ -49,6 +49,11 @@ class Region:
     free: Array
     """(inputs, 1 + groups): 1 where an input may move."""
 
+    def only(self, u: int) -> "Region":
+        """B_u as a region of its own, without sets."""
+        _, lower, upper = (ends[0] for ends in self.box(np.array([u])))
+        return Region(self.center, lower, upper, np.ones((len(lower), 1)))
+
     def box(self, sets: Array) -> tuple[Array, Array, Array]:
         """Center, lower and upper ends, (sets, n)."""
         free = self.free.T[sets] > 0

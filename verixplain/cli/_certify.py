@@ -3,13 +3,15 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING
 from pathlib import Path
 from typing import Any
 
 import click
 
+from verixplain.certificate.issue import issue
 from verixplain.certify.budget import Budget
-from verixplain.certify.claim import claims_named
+from verixplain.certify.claim import Finding, claims_named
 from verixplain.certify.run import certify
 from verixplain.cli._show import console, progress, show_rows
 from verixplain.errors import OutputError, VerixplainError
@@ -17,6 +19,7 @@ from verixplain.explainer import made
 from verixplain.inputs import Input, InputFile
 from verixplain.network import Network
 from verixplain.report.claims import save_claims
+from verixplain.report.view import shown
 from verixplain.request import Request
 
 HOLDS, REFUTED, UNDECIDED, ERROR = 0, 1, 3, 4
@@ -81,14 +84,17 @@ class Job:
                 budget=self.budget,
                 progress=tell,
             )
+            tell("checking", 0, 1)
+            found = issue(found)
         if folder is not None:
             asked = {"input": given.source, "label": given.label, "read_as": given.units}
             save_claims(found, folder, {**self.request.to_dict(), **asked}, self.budget)
         rows = [("claim", "status", "stopped by", "")]
         for words, one in zip(self.claims, found.claims, strict=True):
-            rows.append((words, one.finding.status, one.stopped_by, one.finding.statement))
+            rows.append((words, one.finding.status, one.stopped_by, _said(one.finding)))
         show_rows(rows)
-        words = f"\n{found.seconds:.1f} s"
+        words = "\n" + "".join(f"{note}\n" for note in found.explanation.notes)
+        words += f"{found.seconds:.1f} s"
         words += f"; written to {folder}" if folder is not None else ""
         console().print(words, markup=False)
         named = [(one.kind, one.finding.status) for one in found.claims]
@@ -99,6 +105,16 @@ class Job:
             return REFUTED, named
         good = {"certified"} if self.require == "certified" else {"certified", "estimate"}
         return (HOLDS if set(statuses) <= good else UNDECIDED), named
+
+
+def _said(finding: Finding) -> str:
+    """The claim, and what the checker accepted of it."""
+    words, details = finding.statement, finding.details or {}
+    for name, bound in details.get("certified_bounds", {}).items():
+        words += f"; checked, {name}: the overlap is at most {shown(bound, ROUND_CEILING)}"
+    if "certified_pairs" in details:
+        words += f"; checked, {finding.semantics}: {details['certified_pairs']} pairs"
+    return words
 
 
 def _write_summary(folder: Path, lines: list[tuple]) -> None:

@@ -55,15 +55,20 @@ def _options(command: Any) -> Any:
     show_default=True,
     help="What counts as holding.",
 )
-@click.option("--out", metavar="DIR", help="Write what explain writes, and claims.json.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Write what explain writes, claims.json and certificates (.vxcert).",
+)
 @model_options
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(model: str, input: str, **flags: Any) -> int:
     """Prove claims about a decision of MODEL at INPUT, as far as the budget goes.
 
-    Exit code 0: every claim holds; 1: one is refuted; 3: one is undecided; 4: an error. Nothing
-    has checked the proofs yet, so a claim that holds is an estimate. Several inputs go to
-    DIR/<index>/ each, with DIR/summary.csv.
+    What holds is handed to the independent checker: certified says that it accepted, over the
+    reals (real) or for every float32 execution too (real+float32); estimate that it could not
+    prove it. Exit code 0: every claim holds; 1: one is refuted; 3: one is undecided; 4: an error.
+    Several inputs go to DIR/<index>/ each, with DIR/summary.csv.
     """  # fmt: skip
     from verixplain.cli._certify import Job
 

@@ -1,4 +1,4 @@
-"""Claims as files: `claims.json` (`schemas/claims-1.json`) and a witness beside it."""
+"""Claims as files: `claims.json` (`schemas/claims-1.json`), witnesses and certificates."""
 
 import os
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ SCHEMA = "claims/1"
 def save_claims(
     found: Certified, folder: str | Path, request: Mapping[str, Any], budget: str = ""
 ) -> Path:
-    """Write what `save` writes, `claims.json`, and witness and arrays of a claim as `<id>.npz`.
+    """Write what `save` writes, `claims.json`, and of a claim `<id>.npz` and `<id>.vxcert`.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -30,6 +30,8 @@ def save_claims(
     query = found.explanation.query
     files: dict[str, bytes] = {}
     for number, one in enumerate(found.claims):
+        if one.finding.certificate is not None:
+            files[f"claim-{number}.vxcert"] = one.finding.certificate
         arrays = dict(one.finding.arrays)
         if one.finding.witness is not None:
             arrays |= _witness(query, one.finding)
@@ -58,10 +60,10 @@ def claims_dict(found: Certified, request: Mapping[str, Any], budget: str) -> di
                 "kind": ended.kind,
                 "parameters": dict(ended.parameters),
                 "status": one.status,
-                "semantics": "real",
+                "semantics": one.semantics,
                 "statement": one.statement,
                 "bound": one.bound,
-                "certificate": None,
+                "certificate": None if one.certificate is None else f"claim-{number}.vxcert",
                 "witness": None if one.witness is None else f"claim-{number}.npz",
                 "budget": budget or None,
                 "spent": {"seconds": ended.seconds, "nodes": ended.nodes},

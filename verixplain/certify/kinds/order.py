@@ -1,6 +1,8 @@
 """Which groups provably count more than which."""
 
-from verixplain.certify.claim import Finding, Proved, claim_kinds
+import numpy as np
+
+from verixplain.certify.claim import Finding, Proved, Ranks, claim_kinds
 from verixplain.errors import SettingError
 
 
@@ -18,5 +20,6 @@ class OrderClaim:
     def judge(self, proved: Proved) -> Finding:
         counts = proved.order.to_dict()
         statement = f"{proved.order.decided} of {counts['pairs']} pairs of groups are ordered"
-        status = "unknown" if counts["undecided"] else proved.order.status
-        return Finding(status, statement, details={"order": counts})
+        status = "unknown" if counts["undecided"] else "estimate"
+        pairs = Ranks(np.argwhere(proved.order.above))
+        return Finding(status, statement, details={"order": counts}, rests_on=pairs)

@@ -1,6 +1,16 @@
 """One group provably counts more than another."""
 
-from verixplain.certify.claim import Finding, Proved, claim_kinds, group_numbers, numbers, replayed
+import numpy as np
+
+from verixplain.certify.claim import (
+    Finding,
+    Proved,
+    Ranks,
+    claim_kinds,
+    group_numbers,
+    numbers,
+    replayed,
+)
 
 
 @claim_kinds.add
@@ -22,7 +32,7 @@ class PairClaim:
         names, overlaps = proved.query.groups.names, proved.overlaps
         statement = f"group {names[u]} counts more than group {names[v]}"
         if proved.order.above[u, v]:
-            return Finding(proved.order.status, statement)
+            return Finding("estimate", statement, rests_on=Ranks(np.array([[u, v]])))
         bound, witness = float(overlaps.group_upper[v]), overlaps.group_witness[u]
         if bound <= overlaps.group_lower[u]:
             value = replayed(proved.query, witness)

@@ -1,6 +1,8 @@
 """No input of the box changes the decision: plain local robustness."""
 
-from verixplain.certify.claim import Finding, Proved, claim_kinds, replayed
+import numpy as np
+
+from verixplain.certify.claim import Finding, Proved, Stands, claim_kinds, replayed
 from verixplain.errors import SettingError
 
 
@@ -18,7 +20,8 @@ class PredictionClaim:
     def judge(self, proved: Proved) -> Finding:
         overlaps, statement = proved.overlaps, "no input of the box changes the decision"
         if overlaps.upper < 0:
-            return Finding("estimate", statement, overlaps.upper)
+            whole = Stands(np.array([], dtype=np.int64))
+            return Finding("estimate", statement, overlaps.upper, rests_on=whole)
         if overlaps.lower >= 0:
             value = replayed(proved.query, overlaps.witness)
             if value >= 0:

@@ -1,6 +1,8 @@
 """Which k groups provably count most."""
 
-from verixplain.certify.claim import Finding, Proved, claim_kinds, numbers
+import numpy as np
+
+from verixplain.certify.claim import Finding, Proved, Ranks, claim_kinds, numbers
 from verixplain.certify.topk import top_k
 
 
@@ -18,4 +20,10 @@ class TopKClaim:
         found = top_k(proved.order, proved.scores, self.parameters["k"])
         names = ", ".join(proved.query.groups.names[u] for u in found.members)
         statement = f"the {found.k} most important groups are {names}"
-        return Finding(found.status, statement, details={"members": list(found.members)})
+        details = {"members": list(found.members)}
+        if found.status == "unknown":
+            return Finding("unknown", statement, details=details)
+        pairs = [(u, v) for u in found.members for v in range(len(proved.query.groups))]
+        outside = [(u, v) for u, v in pairs if v not in found.members]
+        rests_on = Ranks(np.array(outside).reshape(-1, 2), found.members)
+        return Finding("estimate", statement, details=details, rests_on=rests_on)

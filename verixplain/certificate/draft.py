@@ -1,0 +1,96 @@
+"""A certificate being written: what it is about, and the claims put into it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from verixplain import __version__
+from verixplain.certificate.encode import encode
+from verixplain.query import Query
+
+FORMAT = "vxcert/1"
+SEMANTICS = ("real", "float32")
+LAYERS = ("Relu", "LeakyRelu", "Sigmoid", "Tanh", "MaxPool")
+
+
+class Draft:
+    """Model, box, rows, frozen sets and recipe of a query (FORMAT.md sections 3 and 4).
+
+    Args:
+        query: what was asked; its groups are not looked at.
+        sets: the flattened inputs of every frozen set; claims name them by number, -1 is none.
+        semantics: what is claimed: `real`, or `real` and `float32`.
+    """
+
+    def __init__(
+        self, query: Query, sets: Sequence[np.ndarray], semantics: Sequence[str] = SEMANTICS
+    ) -> None:
+        network, box = query.network, query.box
+        matrix, offset = query.target.matrix(network.outputs)
+        self.semantics = tuple(semantics)
+        self._claims: list[dict[str, Any]] = []
+        self._arrays: dict[str, np.ndarray] = {}
+        self._about = {
+            "region": self._put(
+                "region",
+                {name: _short(getattr(box, name).ravel()) for name in ("center", "lower", "upper")},
+            ),
+            "rows": self._put("rows", {"matrix": _short(matrix), "offset": _short(offset)}),
+            "groups": None,
+        }
+        if sets:
+            starts = np.cumsum([0, *map(len, sets)])
+            groups = {"starts": starts, "inputs": np.concatenate(sets)}
+            groups = {name: array.astype(np.int32) for name, array in groups.items()}
+            self._about["groups"] = self._put("groups", groups)
+        self._about["recipe"] = {"refine": dict.fromkeys(_layers(query), "open"), "slopes": []}
+        self._about["model_sha256"] = hashlib.sha256(network.data).hexdigest()
+
+    def claim(self, kind: str, **fields: Any) -> None:
+        """Add a claim (FORMAT.md section 5).
+
+        Args:
+            kind: of the claim.
+            fields: its keys; arrays, mappings of arrays (one for each semantics), or numbers.
+        """
+        number = len(self._claims)
+        values = {name: self._put(f"{number}.{name}", value) for name, value in fields.items()}
+        self._claims.append({"kind": kind, **values})
+
+    def encoded(self) -> bytes:
+        """The certificate as it stands."""
+        manifest = {
+            "format": FORMAT,
+            "semantics": list(self.semantics),
+            "claims": self._claims,
+            "producer": {"name": "verixplain", "version": __version__},
+            **self._about,
+        }
+        return encode(manifest, self._arrays)
+
+    def _put(self, name: str, value: Any) -> Any:
+        """Keep arrays; what stands for them in the manifest."""
+        if isinstance(value, Mapping):
+            return {key: self._put(f"{name}.{key}", one) for key, one in value.items()}
+        if isinstance(value, np.ndarray):
+            self._arrays[name] = value
+            return name
+        return value
+
+
+def _layers(query: Query) -> list[str]:
+    """The nonlinear layers the output depends on, by the names of their outputs in the file."""
+    graph = query.network.onnx.graph  # holds only what is needed
+    last = {value.name for value in graph.output}
+    named = [node for node in graph.node if node.op_type in LAYERS]
+    # a Sigmoid at the end is no layer to the checker, which leaves it out
+    return [n.output[0] for n in named if n.op_type != "Sigmoid" or n.output[0] not in last]
+
+
+def _short(numbers: np.ndarray) -> np.ndarray:
+    """The same numbers in half the bytes, where float32 has them all."""
+    with np.errstate(over="ignore"):
+        single = numbers.astype(np.float32)
+    return single if (single == numbers).all() else numbers
