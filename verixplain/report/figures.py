@@ -4,7 +4,12 @@ Figures are made without pyplot, so nothing of the caller's matplotlib changes. 
 cividis, viridis and (for scores of both signs) PuOr: all three survive colour blindness.
 """
 
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
@@ -15,6 +20,7 @@ from matplotlib.patheffects import withStroke
 from verixplain.errors import VerixplainError
 from verixplain.explanation import Explanation
 from verixplain.features import Plane, plane
+from verixplain.report.status import COLOURS, EMPIRICAL, HATCHES
 from verixplain.report.view import (
     box_in_words,
     class_in_words,
@@ -23,6 +29,9 @@ from verixplain.report.view import (
     ranking,
     target_in_words,
 )
+
+if TYPE_CHECKING:
+    from verixplain.network.card import Card
 
 MOST_BARS = 30
 RESOLUTION = 150
@@ -78,7 +87,15 @@ def _maps(explanation: Explanation, image: Plane) -> Figure:
 
 
 def _show_input(axis: Axes, explanation: Explanation, image: Plane) -> None:
-    card, center = explanation.query.network.card, explanation.query.box.center
+    _show_picture(axis, explanation.query.box.center, explanation.query.network.card, image)
+    label = explanation.query.target.label_index
+    axis.set_title(
+        "input" + (f": {class_in_words(explanation, label)}" if label is not None else "")
+    )
+
+
+def _show_picture(axis: Axes, center: np.ndarray, card: "Card", image: Plane) -> None:
+    """An input as a person sees it: raw values, in the card's data range."""
     try:
         mean = card.per_feature(card.mean, center.shape)
         std = card.per_feature(card.std, center.shape)
@@ -92,10 +109,6 @@ def _show_input(axis: Axes, explanation: Explanation, image: Plane) -> None:
         axis.imshow(picture, interpolation="nearest")
     else:
         axis.imshow(picture.mean(axis=2), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    label = explanation.query.target.label_index
-    axis.set_title(
-        "input" + (f": {class_in_words(explanation, label)}" if label is not None else "")
-    )
 
 
 def _show_scores(axis: Axes, scores: np.ndarray, explanation: Explanation) -> None:
@@ -231,3 +244,182 @@ def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def intervals(groups: Sequence[Mapping[str, Any]], unit: str, guarantee: str) -> Figure:
+    """Scores with the intervals that the true importances lie in, the most important on top.
+
+    Where two intervals do not meet, the order of their groups is decided.
+
+    Args:
+        groups: as `explanation.json` has them, in the order to be shown.
+        unit: of the scores.
+        guarantee: what the numbers are.
+    """
+    shown = groups[:MOST_BARS]
+    figure = _figure(7.5, 0.27 * len(shown) + 1.2)
+    axis = figure.subplots()
+    places = np.arange(len(shown))
+    colour = EMPIRICAL if guarantee in ("empirical", "none") else COLOURS["certified"]
+    for place, group in zip(places, shown, strict=True):
+        if group["importance"] is not None:
+            ends = group["importance"]["lower"], group["importance"]["upper"]
+            axis.plot(ends, (place, place), color=colour, linewidth=5, alpha=0.45)
+            axis.plot(ends, (place, place), "|", color=colour, markersize=9)
+    scores = [group["score"] for group in shown]
+    axis.plot(scores, places, "o", color=colour, markersize=4)
+    axis.set_ylim(len(shown) - 0.4, -0.6)
+    axis.set_yticks(places, [short(group["name"]) for group in shown])
+    for label in axis.get_yticklabels():
+        label.set_parse_math(False)
+    axis.axvline(0, color="black", linewidth=0.8)
+    left_out = len(groups) - len(shown)
+    words = "bar: the true importance lies in here" if shown[0]["importance"] else "score"
+    axis.set_xlabel(f"{unit} ({words})" + (f"; {left_out} more groups" if left_out else ""))
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def counts(claims: Mapping[str, Mapping[str, int]]) -> Figure:
+    """How many claims of each kind have which status.
+
+    Args:
+        claims: kind of claim -> `planned` and the count of every status.
+    """
+    figure = _figure(7.5, 0.45 * len(claims) + 1.4)
+    axis = figure.subplots()
+    start = np.zeros(len(claims))
+    for status, colour in COLOURS.items():
+        found = np.array([claims[kind][status] for kind in claims], dtype=float)
+        if not found.any():
+            continue
+        bars = axis.barh(
+            np.arange(len(claims)), found, left=start, color=colour, label=status,
+            hatch=HATCHES.get(status), edgecolor="white" if status != "not-run" else "0.6",
+        )  # fmt: skip
+        axis.bar_label(
+            bars, [f"{n:.0f}" if n else "" for n in found], label_type="center", fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
+        )  # fmt: skip
+        start += found
+    axis.set_yticks(np.arange(len(claims)), [short(kind) for kind in claims])
+    for label in axis.get_yticklabels():
+        label.set_parse_math(False)
+    axis.set_ylim(len(claims) - 0.5, -0.5)
+    axis.set_xlabel("claims")
+    figure.legend(loc="outside lower center", ncols=5, fontsize=8, frameon=False)
+    return figure
+
+
+def shares(series: Mapping[str, Sequence[tuple[float, Mapping[str, float]]]]) -> Figure:
+    """The share of inputs of which a claim holds, against the radius, with exact intervals.
+
+    Args:
+        series: name -> pairs of a radius and a share with its `lower` and `upper` end.
+    """
+    figure = _figure(7.5, 3.6)
+    axis = figure.subplots()
+    styles = ("o-", "s--", "^:", "D-.", "v-", "P--", "X:", "*-.")
+    for number, (name, points) in enumerate(series.items()):
+        points = sorted(points, key=lambda point: point[0])
+        radii = [radius for radius, _ in points]
+        values = np.array([[s["share"], s["lower"], s["upper"]] for _, s in points]).T
+        axis.errorbar(
+            radii, values[0], yerr=[values[0] - values[1], values[2] - values[0]],
+            fmt=styles[number % len(styles)], color=f"C{number}", capsize=3, label=name,
+        )  # fmt: skip
+    axis.set(xlabel="radius (units of the data range)", ylabel="share that holds", ylim=(0, 1.02))
+    axis.grid(alpha=0.3)
+    legend = figure.legend(loc="outside lower center", fontsize=8, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def points(pictures: Mapping[str, np.ndarray], card: "Card", image: Plane) -> Figure:
+    """The input and a witness side by side, and by how much every pixel differs.
+
+    Args:
+        pictures: the two inputs by their titles, in the model's units.
+        card: of the model.
+        image: where their pixels are.
+    """
+    figure = _figure(7.5, 2.9)
+    axes = figure.subplots(1, 3)
+    for axis, (title, values) in zip(axes, pictures.items(), strict=False):
+        _show_picture(axis, values, card, image)
+        axis.set_title(title, parse_math=False, fontsize=9)
+    first, second = pictures.values()
+    moved = (second - first).ravel()[image.pixels]
+    moved = np.take_along_axis(moved, np.abs(moved).argmax(axis=1)[:, None], axis=1)
+    reach = float(np.abs(moved).max()) or 1.0
+    norm = TwoSlopeNorm(0, -reach, reach)
+    laid = moved.reshape(image.rows, image.columns)
+    _colours(axes[2], laid, "PuOr", norm, "model's units")
+    axes[2].set_title("difference", fontsize=9)
+    for axis in axes:
+        axis.set(xticks=[], yticks=[])
+    return figure
+
+
+def sheet(maps: Mapping[str, np.ndarray], image: Plane | None, names: Sequence[str]) -> Figure:
+    """All methods about one input in one picture, every map on a scale of its own.
+
+    Args:
+        maps: method -> scores in the input's shape.
+        image: where the pixels are, or None for a table.
+        names: of a table's columns.
+    """
+    if image is None:
+        return _table_sheet(maps, names)
+    columns = min(len(maps), 5)
+    rows = -(-len(maps) // columns)
+    figure = _figure(1.9 * columns, 2.1 * rows)
+    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axis in axes:
+        axis.axis("off")
+    for axis, (name, scores) in zip(axes, maps.items(), strict=False):
+        values = _pixels(scores, image)
+        norm = Normalize(float(np.nanmin(values)), float(np.nanmax(values)))
+        axis.imshow(values, cmap="cividis", norm=norm, interpolation="nearest")
+        axis.set_title(short(name), fontsize=8, parse_math=False)
+    return figure
+
+
+def _table_sheet(maps: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
+    values = np.stack([np.asarray(scores, dtype=np.float64).ravel() for scores in maps.values()])
+    size = np.nanmax(np.abs(values), axis=1, keepdims=True)
+    figure = _figure(min(0.5 * values.shape[1] + 2.0, 12.0), 0.4 * len(maps) + 1.8)
+    axis = figure.subplots()
+    shown = axis.imshow(
+        values / np.where(size > 0, size, 1.0), cmap="PuOr", vmin=-1, vmax=1, aspect="auto"
+    )
+    axis.set_yticks(range(len(maps)), [short(name) for name in maps])
+    if len(names) == values.shape[1] <= MOST_BARS:
+        axis.set_xticks(range(len(names)), [short(name, 14) for name in names], rotation=60)
+    for label in (*axis.get_yticklabels(), *axis.get_xticklabels()):
+        label.set_parse_math(False)
+    figure.colorbar(shown, ax=axis, label="share of the method's largest score")
+    return figure
+
+
+def short(name: str, most: int = 32) -> str:
+    """A name that fits beside a picture; control characters and the like stand as codes."""
+    shown = "".join(c if c.isprintable() else f"<{ord(c):04X}>" for c in name[: most + 1])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def as_svg(figure: Figure) -> str:
+    """The picture as an element for a page; equal pictures have equal text."""
+    file = BytesIO()
+    with rc_context({"svg.hashsalt": "verixplain"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    text = file.getvalue().decode()
+    return text[text.index("<svg") :]
+
+
+def as_png(figure: Figure) -> bytes:
+    """The picture as a file."""
+    file = BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()

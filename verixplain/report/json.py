@@ -40,7 +40,7 @@ def explanation_dict(
     order, top_k = explanation.order, explanation.top_k
     values = {
         "schema": SCHEMA,
-        "model": _model(query.network),
+        "model": model_dict(query.network),
         "input": {
             "sha256": array_sha256(query.box.center.astype(query.network.input_dtype)),
             "shape": query.network.input_shape,
@@ -61,7 +61,7 @@ def explanation_dict(
         "order": order and {"status": order.status, **order.to_dict()},
         "top_k": top_k and top_k.to_dict(),
         "timing": explanation.timing,
-        "environment": _environment(explanation.settings),
+        "environment": environment(explanation.settings),
         "request": request,
         "notes": explanation.notes,
     }
@@ -116,7 +116,8 @@ def array_sha256(array: np.ndarray) -> str:
     return hashlib.sha256(head.encode() + array.tobytes()).hexdigest()
 
 
-def _model(network: Any) -> dict[str, Any]:
+def model_dict(network: Any) -> dict[str, Any]:
+    """Which network it is, and the units of its input."""
     card, parity = network.card, network.parity
     return {
         "name": network.name,
@@ -192,7 +193,8 @@ def _groups(explanation: Explanation) -> list[dict[str, Any]]:
     return rows
 
 
-def _environment(settings: Mapping[str, Any]) -> dict[str, Any]:
+def environment(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What it was computed with."""
     import torch
 
     from verixplain import __version__

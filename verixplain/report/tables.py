@@ -1,0 +1,105 @@
+"""Tables of many measured numbers, as JSON and CSV (`schemas/evaluation-1.json`)."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from verixplain.errors import OutputError
+from verixplain.evaluation import Evaluation
+from verixplain.report.json import environment, plain
+
+EVALUATION = "evaluation/1"
+
+
+def save_evaluation(found: Evaluation, folder: str | Path, about: Mapping[str, Any]) -> Path:
+    """Write `evaluation.json` and `evaluation.csv`; returns the folder.
+
+    Args:
+        found: what was measured.
+        folder: made where it does not exist.
+        about: `model`, `data` and `request`, in words.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    values = evaluation_dict(found, about)
+    write(folder / "evaluation.json", lines_of(values).encode())
+    table = [{k: v for k, v in line.items() if k != "details"} for line in values["table"]]
+    write(folder / "evaluation.csv", csv_of(table).encode())
+    return folder
+
+
+def evaluation_dict(found: Evaluation, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The evaluation as plain values; an end of a range that is infinite is null."""
+    metrics = [
+        {
+            "name": one.name,
+            "settings": one.settings(),
+            "kind": one.kind,
+            "direction": one.direction,
+            "unit": one.unit,
+            "range": [end if abs(end) < float("inf") else None for end in one.range],
+            "looks_at": one.looks_at,
+            "replaces": one.replaces,
+            "needs": one.needs,
+        }
+        for one in found.metrics
+    ]
+    return plain(
+        {
+            "schema": EVALUATION,
+            "model": about["model"],
+            "data": about["data"],
+            "request": about["request"],
+            "methods": [{"name": one.name, "settings": one.settings()} for one in found.methods],
+            "metrics": metrics,
+            "table": found.table(),
+            "failures": found.failures(),
+            "rows": [{k: v for k, v in row.items() if k != "key"} for row in found.rows],
+            "lower_status": "estimate",
+            "environment": environment({}),
+        }
+    )
+
+
+def lines_of(values: Mapping[str, Any]) -> str:
+    """JSON with one line an element of every list at the top."""
+    parts = []
+    for name in sorted(values):
+        value = values[name]
+        if isinstance(value, list):
+            text = ",\n  ".join(json.dumps(one, sort_keys=True, allow_nan=False) for one in value)
+            text = f"[\n  {text}\n ]" if value else "[]"
+        else:
+            text = json.dumps(value, sort_keys=True, allow_nan=False)
+        parts.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same columns as CSV; nothing is rounded."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write(path: Path, content: bytes) -> None:
+    """A whole file or none.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
