@@ -100,7 +100,8 @@ def certify(
     interrupted = False
     if about_eva:
         run = _Run(query, method.explain(query, progress), spent, method.device)
-        interrupted = run.stages(list(judged.values()))
+        order_needed = any(getattr(part, "needs_order", False) for part in about_eva)
+        interrupted = run.stages(list(judged.values()), order_needed)
         explanation, proved = run.explanation(), run.proved()
         for i, part in judged.items():
             outcomes[i] = _ended(asked[i], part.judge(proved), run.stopped, spent)
@@ -170,11 +171,18 @@ class _Run:
         self.notes: list[str] = []
         self.stopped = "exhausted"
 
-    def stages(self, parts: list[Any]) -> bool:
-        """Go on until the claims are settled or the budget is over; whether it was interrupted."""
+    def stages(self, parts: list[Any], order_needed: bool = False) -> bool:
+        """Go on until the claims are settled or the budget is over; whether it was interrupted.
+
+        Args:
+            parts: the claims that are judged.
+            order_needed: whether another claim starts from the order, as good as it gets.
+        """
 
         def settled() -> bool:
             proved = self.proved()
+            if order_needed and proved.order.decided < proved.order.pairs:
+                return False
             return all(part.judge(proved).status != "unknown" for part in parts)
 
         try:
