@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from verixplain.certify.order import decided
@@ -65,12 +65,22 @@ def explain(
 
 
 def made(method: Any, settings: dict[str, Any]) -> Any:
-    """A method with its settings."""
+    """A method with its settings; those of a method inside it are named `base.NAME`."""
     if not isinstance(method, str):
         if settings:
             raise SettingError("settings go with a method's name, not with a method")
         return method
+    kind, own = methods[method], dict(settings)
+    inner: dict[str, dict[str, Any]] = {}
+    for name in [name for name in own if "." in name]:
+        outer, _, rest = name.partition(".")
+        inner.setdefault(outer, {})[rest] = own.pop(name)
+    for outer, given in inner.items():
+        defaults = {one.name: one.default for one in fields(kind)}
+        if outer not in defaults:
+            raise SettingError(f"method {method!r} has no setting {outer!r}")
+        own[outer] = made(own.get(outer, defaults[outer]), given)
     try:
-        return methods[method](**settings)
+        return kind(**own)
     except TypeError as error:
         raise SettingError(f"method {method!r}: {error}") from error

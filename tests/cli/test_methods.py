@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from verixplain.registry import methods
@@ -77,3 +78,33 @@ def test_without_a_box_only_methods_that_look_at_one_ask_for_a_radius(say, model
         said = say(*words, method)
         assert said.code == 2
         assert "--radius" in said.err
+
+
+def test_settings_of_the_base_method_are_named_after_it(say, model, digits, tmp_path):
+    words = ("explain", model, f"{digits}:inputs#0", "--method", "noise-grad", "--out", tmp_path)
+    words += ("--set", "draws=2", "--set", "base=smoothgrad", "--set", "base.samples=3")
+    said = say(*words, "--groups", "grid:2x2")
+    assert said.code == 0, said.err
+    written = json.loads((tmp_path / "explanation.json").read_text())
+    assert written["settings"]["base"]["name"] == "smoothgrad"
+    assert written["settings"]["base"]["samples"] == 3
+    said = say(*words[:5], "--set", "base.samples=3")  # saliency has none
+    assert said.code == 2
+    assert "method 'saliency'" in said.err
+    said = say(*words[:5], "--set", "inner.samples=3")
+    assert "has no setting 'inner'" in said.err
+
+
+def test_references_and_baselines_come_from_files(say, model, digits, tmp_path):
+    words = ("explain", model, f"{digits}:inputs#0", "--out", tmp_path, "--groups", "grid:2x2")
+    references = f"references=@{digits}:inputs#1:5"
+    said = say(*words, "--method", "expected-gradients", "--set", references)
+    assert said.code == 0, said.err
+    assert "from the references" in said.out
+    with np.load(tmp_path / "explanation.npz") as archive, np.load(digits) as given:
+        drawn = {one.tobytes() for one in archive["method_baselines"].astype("f4")}
+        assert drawn == {one.tobytes() for one in given["inputs"][1:5]}
+    settings = json.loads((tmp_path / "explanation.json").read_text())["settings"]
+    assert settings["references"]["shape"] == [4, 1, 8, 8]
+    baseline = f"baseline=@{digits}:inputs#3"
+    assert say(*words, "--method", "integrated-gradients", "--set", baseline).code == 0

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from verixplain.cli._options import load_network, model_options, setting
+from verixplain.cli._options import load_network, model_options, setting, with_arrays
 from verixplain.registry import bound_methods, methods
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ HOW = (
     click.option("--seed", type=int, help="Of everything random."),
     click.option("--top-k", type=int, default=3, show_default=True, help="Groups to claim."),
     click.option(
-        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of the method."
+        "--set", "settings", multiple=True, metavar="NAME=VALUE",
+        help="Any setting of the method; base.NAME of the method inside it; @INPUT is a file's "
+        "numbers.",
     ),
 )  # fmt: skip
 
@@ -87,7 +89,7 @@ def command(model: str, input: str, **flags: Any) -> int:
     from verixplain.cli._explain import Job
 
     network = load_network(model, **flags)
-    chosen = dict(map(setting, flags["settings"]))
+    chosen = with_arrays(dict(map(setting, flags["settings"])), network)
     for name in ("bound", "engine", "dtype", "device", "seed"):
         if flags[name] is not None:
             chosen[name] = flags[name]

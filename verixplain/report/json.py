@@ -49,7 +49,7 @@ def explanation_dict(
         "prediction": _prediction(explanation),
         "target": query.target.to_dict(),
         "method": explanation.method,
-        "settings": explanation.settings,
+        "settings": _settings(explanation.settings),
         "bound": explanation.bound or None,
         "engine": explanation.engine or None,
         "rows_evaluated": explanation.rows_evaluated,
@@ -66,6 +66,16 @@ def explanation_dict(
         "notes": explanation.notes,
     }
     return plain(values)
+
+
+def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings; a large array stands as its shape and hash."""
+    return {
+        name: {"shape": value.shape, "sha256": array_sha256(value)}
+        if isinstance(value, np.ndarray) and value.size > SMALL
+        else value
+        for name, value in settings.items()
+    }
 
 
 def dump(values: Mapping[str, Any]) -> str:
