@@ -1,6 +1,6 @@
 """Flags and arguments that several commands have, and what they become."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -85,6 +85,8 @@ def split(text: str, flag: str) -> list[float]:
 def setting(text: str) -> tuple[str, Any]:
     """`name=value` as a method's setting: a number, true, false, none, or a word.
 
+    A word `@INPUT` stands for numbers in a file, which `with_arrays` reads.
+
     Raises:
         SettingError: there is no name or no value.
     """
@@ -100,3 +102,22 @@ def setting(text: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return name.replace("-", "_"), value
+
+
+def with_arrays(settings: Mapping[str, Any], network: "Network") -> dict[str, Any]:
+    """Settings whose words `@PATH[:KEY][#I | #I:J]` are replaced by the inputs there.
+
+    One input (#I) is an array in the input's shape; several have a batch dimension.
+    """
+    import numpy as np
+
+    from verixplain.inputs import InputFile
+
+    found = dict(settings)
+    for name, value in settings.items():
+        if isinstance(value, str) and value.startswith("@"):
+            shape, dtype = network.input_shape, network.input_dtype
+            file = InputFile(value[1:], shape, dtype, network.card)
+            points = np.stack([file.read(index).values for index in file.indices])
+            found[name] = points[0] if file.address.one or not file.several else points
+    return found
