@@ -12,12 +12,13 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from verixplain.errors import VerixplainError
+from verixplain.errors import SettingError, VerixplainError
 from verixplain.explanation import Explanation
 from verixplain.features import Plane, plane
 from verixplain.report.status import COLOURS, EMPIRICAL, HATCHES
@@ -28,14 +29,17 @@ from verixplain.report.view import (
     order_in_words,
     ranking,
     target_in_words,
+    threshold,
 )
 
 if TYPE_CHECKING:
     from verixplain.network.card import Card
 
 MOST_BARS = 30
+MOST_ORDERED = 64
 RESOLUTION = 150
 _NOTHING = "0.75"
+_DARK = "#3b496c"
 
 SHORT = {
     "certified": "certified",
@@ -49,6 +53,95 @@ def heatmap(explanation: Explanation) -> Figure:
     """Input, scores and enclosure width side by side; bars with intervals for tables."""
     image = explanation.query.groups.plane or _plane(explanation)
     return _bars(explanation) if image is None else _maps(explanation, image)
+
+
+def certified_order(explanation: Explanation) -> Figure:
+    """Which groups provably count more than which: enclosures, and every pair.
+
+    On the left where the overlap lies with each group frozen, smallest upper end first: the
+    further left, the more the group counts. On the right the pairs; the row counts more than the
+    column where the square is dark, less where it is light, and hatched squares are undecided.
+    """
+    overlaps, order = explanation.overlaps, explanation.order
+    if overlaps is None or order is None:
+        raise SettingError(f"{explanation.method} orders nothing, so there is no picture of it")
+    ranked = np.argsort(overlaps.group_upper, kind="stable")[:MOST_ORDERED]
+    names, places = _column_names(explanation), np.arange(len(ranked))
+    figure = _figure(12.5, 0.17 * len(ranked) + 2.8)
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1), sharey=True)
+    above = order.above
+    whole = (above | above.T).sum(axis=1)[ranked] == len(above) - 1
+    lower, upper = overlaps.group_lower[ranked], overlaps.group_upper[ranked]
+    thin = np.full(len(ranked), 0.003 * max(float(upper.max() - lower.min()), 1e-9))
+    for chosen, hatch, label in (
+        (whole, "", "ordered against every other group"),
+        (~whole, "//////", "some pair undecided"),
+    ):
+        if chosen.any():
+            left.barh(
+                places[chosen], np.maximum(upper - lower, thin)[chosen], left=lower[chosen],
+                height=0.72, hatch=hatch, facecolor=_DARK if not hatch else "white",
+                edgecolor=_DARK, linewidth=0.6, label=label,
+            )  # fmt: skip
+    top = explanation.top_k
+    border = None if top is None else threshold(explanation, top.members)
+    if top is not None and border is not None:
+        left.axvline(border, color="#d55e00", linewidth=1.2, label=f"border of the top {top.k}")
+    left.set_yticks(places, [names[number] for number in ranked], fontsize=7)
+    left.set_ylim(len(ranked) - 0.4, -0.6)
+    hidden = len(explanation.query.groups) - len(ranked)
+    left.set_xlabel(
+        "overlap with the group frozen (logits): smaller counts more"
+        + (f" ({hidden} more groups not shown)" if hidden else "")
+    )
+    left.legend(loc="lower left", fontsize=7)
+    _show_pairs(right, above[np.ix_(ranked, ranked)])
+    _head(figure, explanation)
+    return figure
+
+
+def _show_pairs(axis: Axes, above: np.ndarray) -> None:
+    """A square for every pair; the row is one group, the column another."""
+    count = len(above)
+    picture = np.where(above, 0.15, np.where(above.T, 0.85, np.nan))
+    undecided = ~(above | above.T)
+    np.fill_diagonal(undecided, False)
+    axis.imshow(
+        np.ma.masked_invalid(picture), cmap="cividis", norm=Normalize(0, 1), aspect="auto",
+        interpolation="nearest",
+    )  # fmt: skip
+    squares = [Rectangle((c - 0.5, r - 0.5), 1, 1) for r, c in np.argwhere(undecided)]
+    axis.add_collection(
+        PatchCollection(
+            squares, hatch="//////", facecolor="white", edgecolor=_NOTHING, linewidth=0.0
+        )
+    )
+    axis.set(xticks=[], xlim=(-0.5, count - 0.5))
+    axis.set_title(
+        "dark: the row counts more; light: the column does; hatched: undecided", fontsize=8
+    )
+
+
+def enclosure(explanation: Explanation) -> Figure:
+    """Both ends of every group's true importance, in the input's shape; bars for tables."""
+    if explanation.lower is None or explanation.upper is None:
+        raise SettingError(f"{explanation.method} encloses nothing, so there is no picture of it")
+    image = explanation.query.groups.plane or _plane(explanation)
+    if image is None:
+        return _bars(explanation)
+    height = min(max(4.0 * image.rows / image.columns, 2.2), 7.0)
+    figure = _figure(9.6, height + 1.2)
+    ends = [_pixels(end, image) for end in (explanation.lower, explanation.upper)]
+    norm = Normalize(0, _top(ends[1]))
+    outlines = _outlines(explanation, image)
+    words = ("at least", "at most")
+    for axis, end, word in zip(figure.subplots(1, 2), ends, words, strict=True):
+        _colours(axis, end, "cividis", norm, "logits")
+        axis.set_title(f"every group counts {word}")
+        axis.set(xticks=[], yticks=[])
+        axis.add_collection(LineCollection(outlines, colors="white", linewidths=0.8))
+    _head(figure, explanation)
+    return figure
 
 
 def _plane(explanation: Explanation) -> Plane | None:
@@ -319,6 +412,7 @@ def shares(series: Mapping[str, Sequence[tuple[float, Mapping[str, float]]]]) ->
     """
     figure = _figure(7.5, 3.6)
     axis = figure.subplots()
+    every = [radius for points in series.values() for radius, _ in points]
     styles = ("o-", "s--", "^:", "D-.", "v-", "P--", "X:", "*-.")
     for number, (name, points) in enumerate(series.items()):
         points = sorted(points, key=lambda point: point[0])
@@ -329,6 +423,9 @@ def shares(series: Mapping[str, Sequence[tuple[float, Mapping[str, float]]]]) ->
             fmt=styles[number % len(styles)], color=f"C{number}", capsize=3, label=name,
         )  # fmt: skip
     axis.set(xlabel="radius (units of the data range)", ylabel="share that holds", ylim=(0, 1.02))
+    smallest, largest = min(every), max(every)
+    if smallest > 0 and largest > 8 * smallest:
+        axis.set_xscale("log")
     axis.grid(alpha=0.3)
     legend = figure.legend(loc="outside lower center", fontsize=8, frameon=False)
     for text in legend.get_texts():

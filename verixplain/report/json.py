@@ -15,6 +15,7 @@ from verixplain.errors import NotFiniteError
 from verixplain.explanation import Explanation
 from verixplain.query import Box
 from verixplain.report.units import radii
+from verixplain.report.view import threshold
 from verixplain.request import predicted_label
 
 SCHEMA = "explanation/1"
@@ -59,7 +60,7 @@ def explanation_dict(
         "grouping": query.groups.kind,
         "groups": _groups(explanation),
         "order": order and {"status": order.status, **order.to_dict()},
-        "top_k": top_k and top_k.to_dict(),
+        "top_k": top_k and {**top_k.to_dict(), "threshold": threshold(explanation, top_k.members)},
         "timing": explanation.timing,
         "environment": environment(explanation.settings),
         "request": request,

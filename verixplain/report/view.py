@@ -1,5 +1,6 @@
 """An explanation in words and rounded numbers, before it is a terminal's or a page's table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
@@ -194,6 +195,18 @@ def top_k_in_words(top_k: TopK, groups: Groups) -> str:
     """Whether the best groups are certainly the best."""
     names = "; ".join(groups.names[member] for member in top_k.members)
     return f"{top_k.status}" + (f": {names}" if names else "")
+
+
+def threshold(explanation: Explanation, members: Sequence[int]) -> float | None:
+    """The overlap that every other group reaches and no member does; None where bounds of single
+    groups do not show such a number (the order may still be decided otherwise).
+    """
+    overlaps = explanation.overlaps
+    rest = np.setdiff1d(np.arange(len(explanation.query.groups)), members)
+    if overlaps is None or not len(rest) or not len(members):
+        return None
+    border = float(overlaps.group_lower[rest].min())
+    return border if overlaps.group_upper[list(members)].max() < border else None
 
 
 def shown(value: float, rounding: str = ROUND_HALF_EVEN) -> str:

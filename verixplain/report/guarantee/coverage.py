@@ -18,23 +18,25 @@ def coverage(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     failed or were not run. The intervals are exact ones (Clopper and Pearson 1934) at
     `CONFIDENCE`; they speak of inputs drawn independently like those here.
     """
-    groups: dict[tuple[str, ...], list[tuple[Mapping[str, Any], str]]] = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    radii: dict[tuple[str, str], float] = {}
     for item in items:
+        asked = item["model"], item["question"]
+        if item["explanation"]:
+            radius = item["explanation"]["box"]["radius"]["scaled"]
+            radii[asked] = max(radius, radii.get(asked, radius))
         for claim in item["claims"]:
-            name = tuple(str(item[key]) for key in ("model", "question", "method"))
-            groups.setdefault((*name, claim["kind"]), []).append((item, claim["status"]))
+            groups.setdefault((*asked, item["method"], claim["kind"]), []).append(claim["status"])
     found = []
     for (model, question, method, kind), entries in groups.items():
-        statuses = [status for _, status in entries]
-        counts = {status: statuses.count(status) for status in STATUSES}
-        radii = [i["explanation"]["box"]["radius"] for i, _ in entries if i["explanation"]]
+        counts = {status: entries.count(status) for status in STATUSES}
         found.append(
             {
                 "model": model,
                 "question": question,
                 "method": method,
                 "kind": kind,
-                "radius": max((radius["scaled"] for radius in radii), default=None),
+                "radius": radii.get((model, question)),
                 "planned": len(entries),
                 "statuses": counts,
                 "certified": share(counts["certified"], len(entries)),

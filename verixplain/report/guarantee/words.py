@@ -382,6 +382,8 @@ def _how_sure(claim: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     told = HOW_SURE[claim["status"]]
     if claim["status"] == "certified" and not report["checked"]:
         told = "The independent checker accepted it when it was issued; not asked again since."
+    if claim["certificate"] is not None and claim["status"] in ("estimate", "unknown", "timeout"):
+        told += " Its certificate proves a part of it: the checker's words say which."
     if claim["recorded"] != claim["status"]:
         told += f" (recorded as {claim['recorded']})"
     return told
