@@ -1,6 +1,7 @@
 """One parent pass serves every group: laws of `mathematics`, section 4."""
 
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from oracle import exact_overlap, exact_overlaps
 from verixplain.attack.pgd import PGD
 from verixplain.bounds import Engine, bound, lower_at
 from verixplain.bounds import parent as parent_module
+from verixplain.bounds.enclosure import enclose
 from verixplain.bounds.parent import bound_groups
 from verixplain.errors import OutOfMemoryError
 from verixplain.features import Groups
@@ -241,3 +243,64 @@ def test_the_cpu_and_the_gpu_agree(name):
         Engine.of(query.network, "float64", "cuda"), query.box, query.groups, query.target
     )
     np.testing.assert_allclose(here.groups, there.groups, rtol=1e-9, atol=1e-9)
+
+
+def run_parent(query: Query) -> parent_module._Parent:
+    engine = Engine.of(query.network, "float64", "cpu")
+    found = parent_module._Parent(
+        engine, query.box, query.groups, query.target, "crown", None, None
+    )
+    with torch.no_grad():
+        found.run(0)
+    return found
+
+
+def test_no_neuron_of_a_sub_box_leaves_its_interval(name):
+    """Corners of every B_u: what is proved of single neurons, not only of the rows."""
+    query = question(name, groups="overlapping")
+    found, box, rng = run_parent(query), query.box, np.random.default_rng(0)
+    for u, members in enumerate(query.groups.members):
+        points = np.where(rng.random((300, *box.lower.shape)) < 0.5, box.lower, box.upper)
+        points.reshape(300, -1)[:, members] = box.center.ravel()[members]
+        here = torch.as_tensor(points)
+        values = enclose(found.engine.exact, here, here, True)
+        for value, tight in found.tight.items():
+            low, high = (
+                end.flatten(1)[:, tight.index] for end in (values[value].lower, values[value].upper)
+            )
+            assert (high >= tight.lower[u]).all()
+            assert (low <= tight.upper[u]).all()
+
+
+def test_what_lines_are_off_tightens_neurons_behind_them(monkeypatch):
+    query = question("cnn", groups="overlapping")
+    found = run_parent(query)
+    monkeypatch.setattr(parent_module._Parent, "_slack", lambda self, name, line: None)
+    plain = run_parent(query)
+    last = list(found.tight)[-1]
+    assert (found.tight[last].upper <= plain.tight[last].upper).all()
+    assert (found.tight[last].upper < plain.tight[last].upper - 1e-3).any()
+    assert (found.tight[last].lower > plain.tight[last].lower + 1e-3).any()
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=2),
+    st.floats(0, 1),
+    st.floats(0, 1e3),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_a_slack_is_never_more_than_a_line_is_off(ends, slope, offset, flat, where):
+    low, high = sorted(ends)
+    tensor = partial(torch.tensor, dtype=torch.float64)
+    slack = parent_module._slack_of(
+        tensor([0]), *(tensor([[end]]) for end in (low, high)), tensor([slope]), tensor([offset]),
+        tensor([flat]),
+    )  # fmt: skip
+    z = Fraction(low) + Fraction(where) * (Fraction(high) - Fraction(low))
+    for point in (Fraction(low), Fraction(high), z, min(max(Fraction(0), low), high)):
+        relu = max(Fraction(point), Fraction(0))
+        over = Fraction(slope) * Fraction(point) + Fraction(offset) - relu
+        under = relu - Fraction(flat) * Fraction(point)
+        assert Fraction(slack.over.item()) <= max(over, Fraction(0))
+        assert Fraction(slack.under.item()) <= max(under, Fraction(0))

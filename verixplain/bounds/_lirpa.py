@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -446,10 +446,39 @@ def _refused(method: str, error: Exception) -> UnsupportedBoundError:
     )
 
 
-OnRows = Callable[[str, "Tensor | None", list["tuple[Tensor, Tensor] | None"]], None]
-"""Called after every backward pass of one box: the value it started from; which of its numbers
-(flattened; None is all); and for the lower and the upper side, where they were computed, the
-bounds (rows,) with the coefficients of the input (rows, inputs) that they come from."""
+Side = tuple[Tensor, Tensor] | None
+
+
+class Watcher(Protocol):
+    """Told of every backward pass over one box, as it goes."""
+
+    def begin(self) -> None:
+        """A pass begins."""
+
+    def relu(
+        self,
+        name: str,
+        line: tuple[Tensor, Tensor, Tensor],
+        coefficients: Callable[[], tuple[Tensor | None, Tensor | None]],
+    ) -> None:
+        """The pass goes through a ReLU.
+
+        Args:
+            name: of the ReLU's input.
+            line: slope and offset of the line above, and slope of the line below, (numbers,) each.
+            coefficients: gives those of the ReLU's output in the lower and the upper side, (rows,
+                numbers) each; None where a side is not computed or is not kept as numbers.
+        """
+
+    def rows(self, name: str, index: Tensor | None, sides: list[Side]) -> None:
+        """The pass has ended.
+
+        Args:
+            name: the value it started from.
+            index: which of its numbers (flattened); None is all.
+            sides: lower and upper: bounds (rows,) with the coefficients of the input (rows,
+                inputs) that they come from; None where a side was not computed.
+        """
 
 
 class Graph:
@@ -468,7 +497,7 @@ class Graph:
         self.exact = exact
         self._rounding: Rounding | None = None
         self._spent: Any = 0
-        self._on_rows: OnRows | None = None
+        self._watcher: Watcher | None = None
         self.plan, self.dtype, self.device = plan, dtype, device
         example = torch.zeros((1, *plan.shapes[plan.input]), dtype=dtype, device=device)
         real, carrier = found.general.parse_module, _Carrier(plan).eval()
@@ -497,8 +526,10 @@ class Graph:
 
         def one_pass(**settings):
             self._spent = 0
+            if self._watcher is not None:
+                self._watcher.begin()
             found = passes(**settings)
-            if self._on_rows is not None and not isinstance(settings["C"], str):
+            if self._watcher is not None and not isinstance(settings["C"], str):
                 self._report(settings["node"].name, settings.get("unstable_idx"), *found[:2])
             return found
 
@@ -510,6 +541,8 @@ class Graph:
 
         def bound_backward(last_lower, last_upper, *x, **settings):
             pairs, low, high = back(last_lower, last_upper, *x, **settings)
+            if self._watcher is not None and type(node).__name__ == "BoundRelu":
+                self._tell(inputs[0], node, x[0], last_lower, last_upper)
             if self._rounding is None:
                 return pairs, low, high
             spent = [
@@ -546,7 +579,7 @@ class Graph:
         settings: Mapping[str, Any],
         rows_at_once: int | None = None,
         widen: bool = True,
-        on_rows: OnRows | None = None,
+        watcher: Watcher | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, tuple[Tensor, Tensor]]]:
         """Rigorous bounds of `rows . output` over a batch of boxes, computed by auto_LiRPA.
 
@@ -558,8 +591,8 @@ class Graph:
             settings: of the optimisation of slopes.
             rows_at_once: how many backward rows of a layer are carried together; all by default.
             widen: False leaves the allowances out, for tests that show why they are there.
-            on_rows: told of the coefficients of every backward pass, the first layer's and the
-                rows' own included; then only upper bounds of the rows are computed.
+            watcher: told of every backward pass, the first layer's and the rows' own included;
+                then only upper bounds of the rows are computed.
 
         Returns:
             Lower and upper bounds (batch, rows); the allowance in each upper one; and the bounds
@@ -585,8 +618,8 @@ class Graph:
         look = held if method == "alpha-crown" else None
         if widen:
             self._rounding = Rounding(self.exact, box, UNIT[self.dtype], self._look(look))
-        self._on_rows = on_rows
-        if on_rows is not None and batch != 1:
+        self._watcher = watcher
+        if watcher is not None and batch != 1:
             raise BoundFailedError("coefficients are handed over for one box at a time")
         with undisturbed(self.dtype), gradients, _its_errors(method):
             low, high = self.module.compute_bounds(
@@ -594,9 +627,9 @@ class Graph:
                 C=rows,
                 method=METHODS[method],
                 reference_bounds=held,
-                bound_lower=on_rows is None,
+                bound_lower=watcher is None,
                 # Without its coefficients being asked for, the first layer is bounded forwards.
-                needed_A_dict=dict.fromkeys(self.activations, ()) if on_rows else None,
+                needed_A_dict=dict.fromkeys(self.activations, ()) if watcher else None,
             )
         values = {}
         for name in self.activations:
@@ -607,7 +640,7 @@ class Graph:
         spent = torch.as_tensor(self._spent, dtype=self.dtype, device=self.device)
         spent = spent.reshape(rows.shape[1], batch).t() if spent.ndim else spent.expand(low.shape)
         result = low.detach(), high.detach(), spent, values
-        self._rounding = self._on_rows = None
+        self._rounding = self._watcher = None
         self._forget()
         return result
 
@@ -618,7 +651,7 @@ class Graph:
             channel, row, column = index
             _, rows, columns = self.plan.shapes[name]
             index = (channel * rows + row) * columns + column
-        sides: list[tuple[Tensor, Tensor] | None] = []
+        sides: list[Side] = []
         for ends, rows in ((low, root.lA), (high, root.uA)):
             if ends is None or rows is None:
                 sides.append(None)
@@ -627,7 +660,25 @@ class Graph:
                 rows = rows.to_matrix((1, *self.plan.shapes[self.plan.input]))
             ends = ends.detach().flatten()
             sides.append((ends, rows.detach().reshape(len(ends), -1)))
-        self._on_rows(name, index, sides)  # type: ignore[misc]
+        self._watcher.rows(name, index, sides)  # type: ignore[union-attr]
+
+    def _tell(self, name: str, node: Any, ends: Any, low: Any, high: Any) -> None:
+        """Hand over what a pass does at a ReLU: its line once more, and the coefficients."""
+        slope, offset, flat = node._backward_relaxation(low, high, ends, None, None)[:3]
+
+        def matrix(rows: Any) -> Tensor | None:
+            if isinstance(rows, library().patches.Patches):
+                if rows.identity == 1:
+                    return None
+                rows = rows.to_matrix((1, *self.plan.shapes[name]))
+            return rows.reshape(-1, slope.numel()) if torch.is_tensor(rows) else None
+
+        def coefficients() -> tuple[Tensor | None, Tensor | None]:
+            first = matrix(low)
+            return first, first if high is low else matrix(high)
+
+        line = (slope.flatten(), offset.flatten(), flat.flatten())
+        self._watcher.relu(name, line, coefficients)  # type: ignore[union-attr]
 
     def _look(self, held: Mapping[str, Any] | None) -> Any:
         """How the interval in use for a relaxed input is found.

@@ -3,8 +3,10 @@
 A backward pass over the whole box B gives, for every unstable neuron j, an affine function of the
 input that bounds it on B, hence on every sub-box. On `B_u` its extreme is a sum over the inputs
 that are not frozen; so the intermediate bounds of *all* groups come from one product of
-contributions and memberships. Then one last backward pass per group, with lines made from its own
-intermediate bounds, gives its margin rows.
+contributions and memberships. A line that the pass takes at a ReLU is at least so far off it on the
+tighter interval of a group, and that comes off the bounds of all neurons after it: one product of
+coefficients and slacks for every ReLU on the way. Then one last backward pass per group, with
+lines made from its own intermediate bounds, gives its margin rows.
 
 Neurons that are stable on B stay so on `B_u`. Rows are pruned: the last coefficients on B bound
 every row on every `B_u`, and a row whose shared bound is not above the best refined one of its
@@ -22,7 +24,7 @@ import torch
 from torch import Tensor
 
 from verixplain.bounds import Engine, out_of_memory
-from verixplain.bounds._lirpa import undisturbed
+from verixplain.bounds._lirpa import Side, undisturbed
 from verixplain.bounds.backward import Above, Bounded, Open, above
 from verixplain.bounds.enclosure import UNIT, Interval, Rounding, enclose, through
 from verixplain.errors import BoundFailedError, OutOfMemoryError, RegionError
@@ -96,9 +98,10 @@ def bound_groups(
         BoundFailedError: NaN or infinity.
     """
     for ends in (face, held):
-        if ends is not None and not (
-            (box.lower <= ends[0]) & (ends[0] <= ends[1]) & (ends[1] <= box.upper)
-        ).all():
+        if (
+            ends is not None
+            and not ((box.lower <= ends[0]) & (ends[0] <= ends[1]) & (ends[1] <= box.upper)).all()
+        ):
             raise RegionError("a face, and where frozen inputs lie, must lie in the box")
     parent = _Parent(engine, box, groups, target, intermediate, face, held)
     begin = time.perf_counter()
@@ -152,6 +155,42 @@ class _Tight:
     upper: Tensor
 
 
+@dataclass(frozen=True)
+class _Slack:
+    """How far lines are from ReLUs `index` on every B_u, at the least: (neurons, groups) each."""
+
+    index: Tensor
+    over: Tensor
+    under: Tensor
+
+
+def _slack_of(
+    index: Tensor, lower: Tensor, upper: Tensor, slope: Tensor, offset: Tensor, flat: Tensor
+) -> _Slack:
+    """The slack of lines over [lower, upper], rounded down.
+
+    Args:
+        index: numbers of the neurons.
+        lower, upper: their ends for every group, (neurons, groups).
+        slope, offset: of the lines above, (neurons,).
+        flat: slopes of the lines below, through zero, (neurons,).
+    """
+    slope, offset, flat = slope[:, None], offset[:, None], flat[:, None]
+    # relu(z) - slope z is convex: largest at an end. relu(z) - flat z is smallest at an end or,
+    # where the interval holds zero, zero.
+    ends = [end.clamp(min=0) - slope * end for end in (lower, upper)]
+    over = offset - torch.maximum(*ends)
+    under = torch.maximum((1 - flat) * lower, -flat * upper)
+    sizes = lower.abs() + upper.abs() + offset.abs()
+    error = 8 * UNIT[lower.dtype] * sizes + torch.finfo(lower.dtype).tiny
+    return _Slack(index, (over - error).clamp(min=0), (under - error).clamp(min=0))
+
+
+def _joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:
+    """The chunks of one layer as one."""
+    return [torch.cat(column, -1) for column in zip(*parts, strict=True)]
+
+
 class _Parent:
     """The parent's bounds and coefficients, and what they give every group."""
 
@@ -187,6 +226,8 @@ class _Parent:
         self.tight: dict[str, _Tight] = {}
         self.slopes: dict[str, Tensor] | None = None
         self._parts: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
+        self._slacks: dict[str, _Slack | None] = {}
+        self._gains: list[Tensor | None] = [None, None]
         self.members = _Memberships(groups, engine.dtype, engine.device)
         self.rounding = Rounding(
             engine.exact,
@@ -243,16 +284,18 @@ class _Parent:
             {},
             self.engine.rows_at_once(self.values, len(self.matrix)),
             self.engine.widen,
-            self._reduce,
+            self,
         )
         self.bounded = {name: used[name] for name in self.plan.relaxed_inputs()}
         for name, parts in self._parts.items():
-            index, lower, upper = (torch.cat(column, -1) for column in zip(*parts, strict=True))
+            index, lower, upper = _joined(parts)
             low, high = (side.flatten()[index] for side in self.bounded[name])
             self.tight[name] = _Tight(index, torch.maximum(lower, low), torch.minimum(upper, high))
             self._check_rest_is_stable(name, index)
         self._parts.clear()
+        self._slacks.clear()
         if iterations:
+            self.begin()  # what was gained belongs to other slopes
             self.slopes = self._optimised(iterations)
             found = self._above(self.plan.output, self._rows(), self.bounded, self.slopes)
             whole = found.constant + found.slopes @ self.center + self._moves(found.slopes).sum(1)
@@ -269,9 +312,32 @@ class _Parent:
                 "use --engine per-group"
             )
 
-    def _reduce(
-        self, name: str, index: Tensor | None, sides: list[tuple[Tensor, Tensor] | None]
+    def begin(self) -> None:
+        """A backward pass begins."""
+        self._gains = [None, None]
+
+    def relu(
+        self,
+        name: str,
+        line: tuple[Tensor, Tensor, Tensor],
+        coefficients: Callable[[], tuple[Tensor | None, Tensor | None]],
     ) -> None:
+        """What the line is off its ReLU on every B_u, times the coefficients of a pass."""
+        begin = time.perf_counter()
+        slack = self._slack(name, line)
+        if slack is not None:
+            for side, rows in enumerate(coefficients()):
+                if rows is None:
+                    continue
+                rows = rows[:, slack.index]
+                plus, minus = (slack.over, slack.under) if side else (slack.under, slack.over)
+                gain = rows.clamp(min=0) @ plus + (-rows).clamp(min=0) @ minus
+                gain *= 1 - 4 * (len(slack.index) + 4) * UNIT[self.engine.dtype]
+                past = self._gains[side]
+                self._gains[side] = gain if past is None else past + gain
+        self.reducing += time.perf_counter() - begin
+
+    def rows(self, name: str, index: Tensor | None, sides: list[Side]) -> None:
         """Bounds over every group from one pass's coefficients."""
         begin = time.perf_counter()
         below_side, over_side = sides
@@ -279,11 +345,32 @@ class _Parent:
             self._last(*over_side)
         elif below_side is not None and over_side is not None:
             (low, below), (high, over) = below_side, over_side
-            lower = self._over_groups(self._on_face(low, below, -1), below, -1)
-            upper = self._over_groups(self._on_face(high, over, +1), over, +1)
+            lower = self._gained(self._over_groups(self._on_face(low, below, -1), below, -1), -1)
+            upper = self._gained(self._over_groups(self._on_face(high, over, +1), over, +1), +1)
             chosen = torch.arange(len(low), device=low.device) if index is None else index
             self._parts.setdefault(name, []).append((chosen, lower.T, upper.T))
         self.reducing += time.perf_counter() - begin
+
+    def _slack(self, name: str, line: tuple[Tensor, Tensor, Tensor]) -> _Slack | None:
+        """How far the line of a ReLU is from it on every B_u, at the least."""
+        if name not in self._slacks:
+            found = None
+            if name in self._parts:
+                index, lower, upper = _joined(self._parts[name])
+                found = _slack_of(index, lower.T, upper.T, *(part[index] for part in line))
+            self._slacks[name] = found
+        return self._slacks[name]
+
+    def _gained(self, bounds: Tensor, side: int) -> Tensor:
+        """Bounds (rows, groups) without what the lines of the pass were off."""
+        gain = self._gains[side > 0]
+        if gain is None:
+            return bounds
+        # The product was rounded (see `relu`), and this difference is.
+        dtype = self.engine.dtype
+        error = 4 * UNIT[dtype] * bounds.abs() + torch.finfo(dtype).tiny
+        gain = (gain - error).clamp(min=0)
+        return bounds - side * gain
 
     def _over_groups(self, whole: Tensor, slopes: Tensor, side: int) -> Tensor:
         """Bounds over every B_u, from those over B and their coefficients: (rows, groups).
@@ -335,7 +422,7 @@ class _Parent:
 
     def _last(self, whole: Tensor, slopes: Tensor) -> None:
         """The rows over B, and every group's bound from the same coefficients."""
-        groups = self._over_groups(whole, slopes, +1)
+        groups = self._gained(self._over_groups(whole, slopes, +1), +1)
         self.rows_upper = self._numpy(whole.double() + self.offsets)
         self.rows_shared = groups.double() + self.offsets[:, None]
         self.shared = self._numpy(self.rows_shared)
