@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.report.examples import made_up
-from verixplain.report.figures import heatmap
+from verixplain.errors import SettingError
+from verixplain.report.figures import certified_order, enclosure, heatmap
 
 
 @pytest.mark.parametrize(("kind", "verified", "panels"), [("grid", True, 3), ("grid", False, 2)])
@@ -56,3 +58,33 @@ def test_the_callers_matplotlib_is_left_alone():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_the_order_shows_every_pair_and_the_border_of_the_top():
+    explanation = made_up("grid")
+    figure = certified_order(explanation)
+    left, right = figure.axes
+    count = len(explanation.query.groups)
+    assert len(left.patches) == count
+    ends = [bar.get_x() + bar.get_width() for bar in left.patches]
+    undecided = explanation.order.to_dict()["undecided"]
+    assert len(right.collections[0].get_paths()) == 2 * undecided
+    assert max(ends) == pytest.approx(explanation.overlaps.group_upper.max())
+    best = explanation.overlaps.group_upper.argsort()
+    rest = explanation.overlaps.group_lower[best[3:]]
+    assert float(left.lines[0].get_xdata()[0]) == rest.min()
+    wide = replace(explanation.overlaps, group_lower=explanation.overlaps.group_lower - 9)
+    assert not certified_order(replace(explanation, overlaps=wide)).axes[0].lines
+
+
+def test_enclosures_are_a_map_of_each_end_and_bars_for_tables():
+    figure = enclosure(made_up("grid"))
+    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
+    assert titles == ["every group counts at least", "every group counts at most"]
+    assert len(enclosure(made_up("columns")).axes) == 1
+
+
+def test_what_orders_nothing_has_no_picture_of_it():
+    for picture in (certified_order, enclosure):
+        with pytest.raises(SettingError, match="saliency"):
+            picture(made_up("grid", verified=False))

@@ -88,7 +88,8 @@ def certified_order(explanation: Explanation) -> Figure:
     if top is not None and border is not None:
         left.axvline(border, color="#d55e00", linewidth=1.2, label=f"border of the top {top.k}")
     left.set_yticks(places, [names[number] for number in ranked], fontsize=7)
-    left.set_ylim(len(ranked) - 0.4, -0.6)
+    room = 0.03 * float(upper.max() - lower.min()) + float(thin[0])
+    left.set(ylim=(len(ranked) - 0.4, -0.6), xlim=(lower.min() - room, upper.max() + room))
     hidden = len(explanation.query.groups) - len(ranked)
     left.set_xlabel(
         "overlap with the group frozen (logits): smaller counts more"

@@ -198,8 +198,9 @@ def top_k_in_words(top_k: TopK, groups: Groups) -> str:
 
 
 def threshold(explanation: Explanation, members: Sequence[int]) -> float | None:
-    """The overlap that every other group reaches and no member does; None where bounds of single
-    groups do not show such a number (the order may still be decided otherwise).
+    """The overlap that every other group reaches and no member does.
+
+    None where bounds of single groups show no such number; the order may be decided otherwise.
     """
     overlaps = explanation.overlaps
     rest = np.setdiff1d(np.arange(len(explanation.query.groups)), members)
