@@ -54,16 +54,21 @@ class Weights:
     biases: bool = True
     normalisations: bool = True
 
-    def names(self, network: Network) -> list[str]:
-        """Names of the constants, each once, in the order of the nodes.
+    def layers_of(self, network: Network) -> dict[str, list[str]]:
+        """Names of the constants by the node that they belong to, in the order of the nodes.
+
+        A node that only adds a bias belongs to the layer before it; a constant that several nodes
+        share belongs to the first.
 
         Raises:
             UnsupportedMethodError: there is none.
         """
         patterns = self.layers.split(",")
-        found: dict[str, None] = {}
+        constants = network.graph.constants
+        found: dict[str, list[str]] = {}
+        seen: set[str] = set()
         for site in sites(network.graph):
-            operator, constants = site.node.operator, network.graph.constants
+            operator = site.node.operator
             weights, biases = PLACES.get(operator, ((), ()))
             if operator in AFTER_WEIGHTS and site.after_weights:
                 weights, biases = AFTER_WEIGHTS[operator]
@@ -72,16 +77,28 @@ class Weights:
             if not any(fnmatchcase(site.node.name, pattern) for pattern in patterns):
                 continue
             for number in (*weights, *(biases if self.biases else ())):
-                if site.is_constant(number):
-                    name = site.node.inputs[number]
-                    if np.issubdtype(constants[name].dtype, np.floating):
-                        found[name] = None
+                if not site.is_constant(number):
+                    continue
+                name = site.node.inputs[number]
+                if name in seen or not np.issubdtype(constants[name].dtype, np.floating):
+                    continue
+                seen.add(name)
+                layer = site.node.name if number in weights or not found else list(found)[-1]
+                found.setdefault(layer, []).append(name)
         if not found:
             raise UnsupportedMethodError(
                 f"network {network.name!r} has no weights in layers {self.layers!r}, so noise on "
                 "weights would change nothing"
             )
-        return list(found)
+        return found
+
+    def names(self, network: Network) -> list[str]:
+        """Names of the constants, each once, in the order of the nodes.
+
+        Raises:
+            UnsupportedMethodError: there is none.
+        """
+        return [name for layer in self.layers_of(network).values() for name in layer]
 
 
 def changed(network: Network, constants: dict[str, np.ndarray]) -> Network:
