@@ -125,6 +125,23 @@ def bound_groups(
     return GroupBounds(parent.rows_upper, refined, parent.shared, rows, values, evaluated, timing)
 
 
+@torch.no_grad()
+def linear_bounds(
+    engine: Engine, box: Box, groups: Groups, target: Target
+) -> tuple[np.ndarray, np.ndarray]:
+    """One linear bound of every row over B, and what it says with each group frozen.
+
+    The differences add up over groups that share no input, since the coefficients are the same.
+
+    Returns:
+        Upper bounds of the rows over B, (rows,), and over every B_u, (rows, groups).
+    """
+    parent = _Parent(engine, box, groups, target, "crown", None, None)
+    with undisturbed(engine.dtype):
+        parent.run(0)
+    return parent.rows_upper, parent.shared
+
+
 class _Memberships:
     """Sums over the inputs of every group: a product for few groups, by index for many."""
 
