@@ -83,7 +83,8 @@ def is_exact(network: Network) -> bool:
 
 def exact_values(plan: Plan, point: np.ndarray) -> dict[str, np.ndarray]:
     """Every value of a plan at one point: arrays of Fractions with a batch of one."""
-    start = np.array([Fraction(float(x)) for x in np.asarray(point).ravel()], dtype=object)
+    numbers = [x if isinstance(x, Fraction) else Fraction(float(x)) for x in np.ravel(point)]
+    start = np.array(numbers, dtype=object)
     values = {plan.input: start.reshape(1, *np.shape(point))}
     for step in plan.steps:
         _check_rational(step)
@@ -181,6 +182,54 @@ def _coefficient(kind: Affine, weight: float) -> Fraction:
     if abs(float(meant) - weight) > 1e-15 * abs(weight):
         raise NotExactError(f"no small fraction is {weight!r}")
     return meant
+
+
+def exact_gradients(network: Network, point: np.ndarray) -> np.ndarray:
+    """Of every output, in rationals, by the chain rule forwards; (outputs, inputs).
+
+    At a kink it is one of the gradients nearby: the slope left of it, or the first largest.
+    """
+    plan, values = network.plan, exact_values(network.plan, point)
+    size = int(np.prod(point.shape))
+    start = np.array([[Fraction(int(i == j)) for j in range(size)] for i in range(size)])
+    slopes = {plan.input: start}  # (numbers of the value, inputs)
+    for step in plan.steps:
+        parts = [values[name] for name in step.inputs]
+        given = [slopes[name] for name in step.inputs]
+        if isinstance(step.kind, Affine):
+            count = values[step.name].size
+            total = np.full((count, size), Fraction(0))
+            for number, part in enumerate(parts):
+                columns, _ = _columns(step.kind, parts, number, 0, part.size)
+                for j, i in zip(*np.nonzero(columns), strict=True):
+                    total[i] += _coefficient(step.kind, float(columns[j, i])) * given[number][j]
+        elif isinstance(step.kind, Univariate):
+            flat = Fraction(leak(step.kind))
+            total = given[0] * np.array([[1 if x > 0 else flat] for x in parts[0].ravel()])
+        else:
+            assert isinstance(step.kind, MaxPool)
+            places = step.kind.windows(_indices(parts[0].shape)).numpy()
+            best = parts[0].ravel()[places].argmax(axis=-1)
+            chosen = np.take_along_axis(places, best[..., None], -1).ravel()
+            total = given[0][chosen]
+        slopes[step.name] = total
+    return slopes[plan.output]
+
+
+def region_points(network: Network, box: Box) -> Iterator[np.ndarray]:
+    """A point inside every activation region that the box has, no neuron at a kink there."""
+    lower, upper = box.lower.ravel(), box.upper.ravel()
+    for _, conditions in _pieces(network.plan, lower, upper):
+        size = np.linalg.norm(conditions[:, :-1], axis=1, keepdims=True)
+        widest = linprog(  # the center of the largest ball that fits
+            [*np.zeros(len(lower)), -1.0],
+            A_ub=np.hstack([-conditions[:, :-1], size]),
+            b_ub=conditions[:, -1],
+            bounds=[*zip(lower, upper, strict=True), (0, 1)],
+            method="highs",
+        )
+        if widest.status == 0 and widest.x[-1] > 1e-7:
+            yield np.clip(widest.x[:-1], lower, upper).reshape(box.lower.shape)
 
 
 # The exact overlap.

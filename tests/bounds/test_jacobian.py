@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.small import averaged, batchnorm, cancelling, pooled, product, softmax_inside
 from networks import cnn, loaded, mlp, residual
-from oracle import _coefficient, _columns, _indices, corners, exact_values, leak
+from oracle import corners, exact_gradients
 
 from verixplain.bounds import Engine, jacobian
 from verixplain.bounds.enclosure import enclose
 from verixplain.bounds.jacobian import derivative, gradients, in_parts
 from verixplain.errors import UnsupportedBoundError
 from verixplain.network import Network
-from verixplain.network.primitives import Affine, MaxPool, Univariate
+from verixplain.network.primitives import MaxPool, Univariate
 from verixplain.query import Box
 
 EXACT = {
@@ -52,35 +52,6 @@ def enclosed(network: Network, box: Box, **chosen):
     rows = torch.eye(network.outputs, dtype=torch.float64)
     rows = rows.reshape(-1, *engine.exact.shapes[engine.exact.output])
     return gradients(engine.exact, rows, ends, **chosen)
-
-
-def exact_gradients(network: Network, point: np.ndarray) -> np.ndarray:
-    """Of every output, in rationals, by the chain rule forwards; None where a neuron is at 0."""
-    plan, values = network.plan, exact_values(network.plan, point)
-    size = int(np.prod(point.shape))
-    start = np.array([[Fraction(int(i == j)) for j in range(size)] for i in range(size)])
-    slopes = {plan.input: start}  # (numbers of the value, inputs)
-    for step in plan.steps:
-        parts = [values[name] for name in step.inputs]
-        given_ = [slopes[name] for name in step.inputs]
-        if isinstance(step.kind, Affine):
-            count = values[step.name].size
-            total = np.full((count, size), Fraction(0))
-            for number, part in enumerate(parts):
-                columns, _ = _columns(step.kind, parts, number, 0, part.size)
-                for j, i in zip(*np.nonzero(columns), strict=True):
-                    total[i] += _coefficient(step.kind, float(columns[j, i])) * given_[number][j]
-        elif isinstance(step.kind, Univariate):
-            flat = Fraction(leak(step.kind))
-            total = given_[0] * np.array([[1 if x > 0 else flat] for x in parts[0].ravel()])
-        else:
-            assert isinstance(step.kind, MaxPool)
-            places = step.kind.windows(_indices(parts[0].shape)).numpy()
-            best = parts[0].ravel()[places].argmax(axis=-1)
-            chosen = np.take_along_axis(places, best[..., None], -1).ravel()
-            total = given_[0][chosen]
-        slopes[step.name] = total
-    return slopes[plan.output]
 
 
 def points(box: Box, count: int, seed: int = 0):

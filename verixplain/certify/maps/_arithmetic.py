@@ -101,6 +101,15 @@ def merged(parts: list[Region]) -> Region:
     )
 
 
+def rows(region: Region) -> list[Region]:
+    """Every row by itself, without the symbols that it does not have."""
+    parts = zip(region.lower, region.upper, region.centre, region.symbols, region.rest, strict=True)
+    return [
+        Region(low[None], high[None], centre[None], own[(own != 0).any(1)][None], rest[None])
+        for low, high, centre, own, rest in parts
+    ]
+
+
 def grouped(region: Region, groups: Groups) -> Region:
     """The sum of every group's scores."""
     members, device = groups.members, region.centre.device

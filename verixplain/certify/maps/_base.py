@@ -186,14 +186,19 @@ class BoundedMap:
         """Whatever is the same for all boxes; refuse settings that have no bounds."""
 
     def over(self, lower: Tensor, upper: Tensor) -> Region:
-        """Where the score of every single input lies, for every input of the box.
+        """Where the score of every single input lies, for every input of each box.
 
         Args:
-            lower, upper: ends of one box, (1, *input shape).
+            lower, upper: ends of the boxes, (boxes, *input shape).
 
         Returns:
-            A region of one row.
+            A region of one row a box.
         """
+        pairs = zip(lower.split(1), upper.split(1), strict=True)
+        return merged([self.one(low, high) for low, high in pairs])
+
+    def one(self, lower: Tensor, upper: Tensor) -> Region:
+        """The same for one box, where several have nothing to gain from each other."""
         raise NotImplementedError
 
     def at(self, shown: Shown, points: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ class MovedMap(BoundedMap):
         """The points of the center, (points, *input shape)."""
         raise NotImplementedError
 
-    def over(self, lower: Tensor, upper: Tensor) -> Region:
+    def one(self, lower: Tensor, upper: Tensor) -> Region:
         low = down(self.points + down(lower - self.center))
         high = up(self.points + up(upper - self.center))
         slopes = self.slopes.over(low, high)

@@ -1,6 +1,6 @@
 """Proofs and attacks about one map: box after box, and radius after radius."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from verixplain.attack.map import MapAttack, rounded
 from verixplain.attribution._base import Attribution
+from verixplain.bounds.enclosure import enclose
 from verixplain.bounds.jacobian import derivative
 from verixplain.certify.claim import Task, replayed
 from verixplain.certify.maps import maps
-from verixplain.certify.maps._arithmetic import Region, cut, grouped
+from verixplain.certify.maps._arithmetic import Region, cut, grouped, rows
 from verixplain.certify.maps._base import Shown, Slopes
 from verixplain.certify.maps._goals import Change, Goal
 from verixplain.errors import BoundFailedError, OutOfMemoryError, SettingError, SoundnessAlarm
@@ -20,6 +21,9 @@ from verixplain.network.primitives import Univariate
 
 _MOST = 128
 """Boxes that a box is split into at most where there is no budget."""
+
+_TOGETHER = 4
+"""Boxes that are split at once."""
 
 _CLOSE = 1.05
 """The search for a radius ends where two radii are so near, as a ratio."""
@@ -94,22 +98,24 @@ class MapSearch:
         slopes = Slopes(task.query, method, task.method.bound, task.method.device)
         self.map = maps[method.name](slopes, method)
         self.engine, self.center = slopes.engine, task.query.box.center
-        self.start = self.region(self.center, self.center)
+        self.start = self.at(self.center)
         self.members = self.start.centre[0].abs().argsort(descending=True, stable=True)[:k]
         self.table = self.engine.tensor(task.query.groups.memberships())
         plan = self.engine.exact
         self.shown = Shown(plan, slopes.explained.number, plan.run)
         self.reference = self.scores(self.shown, slopes.explained.x[None])
 
-    def region(self, lower: np.ndarray, upper: np.ndarray) -> Region:
-        """Where the features' scores lie over a box."""
-        self.task.budget.step()
-        low, high = self._tensors(lower, upper)
+    def region(self, *boxes: Ends) -> list[Region]:
+        """Where the features' scores lie over each of some boxes."""
+        for _ in boxes:
+            self.task.budget.step()
+        low, high = (self.engine.tensor(np.stack(ends)) for ends in zip(*boxes, strict=True))
         with torch.no_grad():
-            return cut(grouped(cut(self.map.over(low, high)), self.query.groups))
+            return rows(cut(grouped(cut(self.map.over(low, high)), self.query.groups)))
 
-    def _tensors(self, lower: np.ndarray, upper: np.ndarray) -> tuple[Tensor, Tensor]:
-        return self.engine.tensor(lower)[None], self.engine.tensor(upper)[None]
+    def at(self, point: np.ndarray) -> Region:
+        """Where they lie at one input: but for rounding and kinks, a point."""
+        return self.region((point, point))[0]
 
     def scores(self, shown: Shown, points: Tensor) -> Tensor:
         """The features' scores at points: (batch, features)."""
@@ -124,33 +130,37 @@ class MapSearch:
 
     def proofs(self, lower: np.ndarray, upper: np.ndarray, goal: Goal | None) -> Iterator[Proof]:
         """What is proved over a box, split further each time, until the goal holds."""
-        leaves = [self._leaf(lower, upper, goal, None)]
+        leaves = self._leaves([(lower, upper)], goal, [None])
         yield _together(leaves)
         limited = bool(self.task.budget.words)
         while limited or len(leaves) < _MOST:
             open_ = [leaf for leaf in leaves if goal is None or not leaf.holds]
             if not open_ or self.task.budget.over():
                 return
-            worst = max(open_, key=lambda leaf: leaf.change.linf)
-            halves = self._halves(worst)
+            worst = sorted(open_, key=lambda leaf: -leaf.change.linf)[:_TOGETHER]
+            halves = [(leaf, half) for leaf in worst for half in self._halves(leaf)]
             if not halves:
                 return
-            leaves.remove(worst)
-            leaves += [self._leaf(low, high, goal, worst) for low, high in halves]
+            gone = {id(leaf) for leaf, _ in halves}
+            leaves = [leaf for leaf in leaves if id(leaf) not in gone]
+            leaves += self._leaves([half for _, half in halves], goal, [leaf for leaf, _ in halves])
             yield _together(leaves)
 
-    def _leaf(
-        self, lower: np.ndarray, upper: np.ndarray, goal: Goal | None, parent: _Leaf | None
-    ) -> _Leaf:
-        found = self.region(lower, upper)
-        if parent is not None:
-            old = parent.region
-            low, high = torch.maximum(found.lower, old.lower), torch.minimum(found.upper, old.upper)
-            found = Region(low, high, found.centre, found.symbols, found.rest)
-        if not bool((found.lower <= found.upper).all()):
-            raise SoundnessAlarm("a score's lower bound lies above its upper one")
-        change = Change.over(found, self.start, self.members)
-        return _Leaf(lower, upper, found, change, goal is None or goal.holds(found))
+    def _leaves(
+        self, boxes: Sequence[Ends], goal: Goal | None, parents: Sequence[_Leaf | None]
+    ) -> list[_Leaf]:
+        """Boxes with what is proved over them; what holds over a parent holds over its parts."""
+        made = []
+        for box, parent, found in zip(boxes, parents, self.region(*boxes), strict=True):
+            if parent is not None:
+                low = torch.maximum(found.lower, parent.region.lower)
+                high = torch.minimum(found.upper, parent.region.upper)
+                found = Region(low, high, found.centre, found.symbols, found.rest)
+            if not bool((found.lower <= found.upper).all()):
+                raise SoundnessAlarm("a score's lower bound lies above its upper one")
+            change = Change.over(found, self.start, self.members)
+            made.append(_Leaf(*box, found, change, goal is None or goal.holds(found)))
+        return made
 
     def _halves(self, leaf: _Leaf) -> list[Ends]:
         """The box cut in two where that settles most; none where it is a point."""
@@ -167,9 +177,8 @@ class MapSearch:
 
     def _influence(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
         """About how much each input moves what is open: the input's shape, only to choose by."""
-        low, high = self._tensors(lower, upper)
-        with torch.no_grad():
-            values, _ = self.map.slopes.inside(low, high)
+        low, high = (self.engine.tensor(end)[None] for end in (lower, upper))
+        values = enclose(self.engine.exact, low, high)
         x = ((low + high) / 2).requires_grad_()
         generator, total = torch.Generator().manual_seed(0), x.new_zeros(())
         with torch.enable_grad():
@@ -177,7 +186,8 @@ class MapSearch:
             for step in self.engine.exact.steps:
                 if isinstance(step.kind, Univariate):
                     name = step.inputs[0]
-                    least, most = derivative(step.kind, *values[name], True, step.node)
+                    ends = values[name].lower, values[name].upper
+                    least, most = derivative(step.kind, *ends, True, step.node)
                     signs = torch.randn(least.shape, generator=generator).to(least)
                     total = total + (signs * (most - least) * inner[name]).sum()
             (found,) = torch.autograd.grad(total, x, allow_unused=True)
@@ -186,7 +196,7 @@ class MapSearch:
     def attack(self, lower: np.ndarray, upper: np.ndarray, goal: Goal) -> Broken | None:
         """Look for an input of the box at which the goal fails."""
         point = self._attacked(lower, upper, goal.loss, 0.0)
-        found = self.region(point, point)
+        found = self.at(point)
         overlap = replayed(self.query, point)
         same = (overlap < 0) == (replayed(self.query, self.center) < 0)
         if not (same and goal.broken(found)):
@@ -201,7 +211,7 @@ class MapSearch:
             return (scores - self.reference).abs().amax(1)
 
         point = self._attacked(lower, upper, moved, np.inf)
-        found = self.region(point, point)
+        found = self.at(point)
         gaps = torch.maximum(found.lower - self.start.upper, self.start.lower - found.upper)
         return max(0.0, float(torch.nextafter(gaps.max(), gaps.new_tensor(-torch.inf))))
 
@@ -209,11 +219,11 @@ class MapSearch:
         method, x = self.task.method, self.map.slopes.explained.x[None]
         smooth = Shown(self.shown.plan, self.shown.number, rounded(self.shown.plan, x))
         matrix, offsets = self.query.target.matrix(self.query.network.outputs)
-        rows, shift = self.engine.tensor(matrix), self.engine.tensor(offsets)
+        coefficients, shift = self.engine.tensor(matrix), self.engine.tensor(offsets)
 
         def stands(points: Tensor) -> Tensor:
             outputs = self.shown.run(points)[self.shown.plan.output].flatten(1)
-            return (outputs @ rows.T + shift).amax(1) < 0
+            return (outputs @ coefficients.T + shift).amax(1) < 0
 
         here = stands(x)
 
@@ -315,10 +325,15 @@ class _Radii:
 
     def split(self) -> Iterator[tuple[float, Broken | None, Proof | None]]:
         """With many boxes, between the proved radius and the nearest broken input."""
-        far = self.top if self.broken is None else self.broken.radius
-        while not self.over() and self.proved > 0 and far > _CLOSE * self.proved:
+        boxes = _MOST
+        top = far = self.top if self.broken is None else self.broken.radius
+        while not self.over() and self.proved > 0:
+            if far <= _CLOSE * self.proved:
+                if not self.search.task.budget.words or top <= _CLOSE * self.proved:
+                    return
+                boxes, far = 4 * boxes, top
             radius = min((self.proved * far) ** 0.5, 2 * self.proved)
-            if not self.tried(radius, _MOST):
+            if not self.tried(radius, boxes):
                 far = radius
             yield self.now()
 

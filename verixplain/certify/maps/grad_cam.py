@@ -36,7 +36,7 @@ class GradCAMMap(BoundedMap):
             raise UnsupportedMethodError(f"layer {layer!r} is not among the values that bounds see")
         self.rest = after(plan, self.value)
 
-    def over(self, lower: Tensor, upper: Tensor) -> Region:
+    def one(self, lower: Tensor, upper: Tensor) -> Region:
         slopes, shape = self.slopes, self.slopes.engine.exact.shapes[self.value]
         values, _ = slopes.inside(lower, upper)
         found = slopes.gradients(self.rest, 0, values)

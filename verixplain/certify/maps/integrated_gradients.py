@@ -31,7 +31,7 @@ class IntegratedGradientsMap(BoundedMap):
         self.places, self.weights = nodes(method.rule, method.steps)
         self.start = self.slopes.explained.baseline(method.baseline)
 
-    def over(self, lower: Tensor, upper: Tensor) -> Region:
+    def one(self, lower: Tensor, upper: Tensor) -> Region:
         first = last = self._shares(self.places)
         if self.method.rule in SEGMENTS and not torch.equal(lower, upper):
             count = self.method.steps
