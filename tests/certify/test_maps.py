@@ -5,12 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from certify.map_cases import SMALL, exact_map, inside, piecewise, query, search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import cnn, loaded, mlp, residual
 from oracle import corners, region_points
 
+from certify.map_cases import SMALL, exact_map, inside, piecewise, query, search
 from verixplain.certify.maps import integrated_gradients, maps
 from verixplain.errors import NoBoundaryError, RegionError, UnsupportedMethodError
 from verixplain.features import Groups
@@ -88,9 +88,9 @@ def test_every_map_is_the_one_shown_and_holds_samples(name, make, quantity):
     chosen = SMALL.get(name, {}) | {"quantity": quantity}
     try:
         one = search(query(network, box, label), name, **chosen)
-    except UnsupportedMethodError as error:
+    except UnsupportedMethodError:
         assert name == "grad-cam"
-        assert "image" in str(error) or quantity == "margin"
+        assert box.center.ndim == 1 or quantity == "margin"
         return
     except NoBoundaryError:
         assert (name, make) == ("bsm", "residual")
@@ -105,8 +105,11 @@ def test_every_map_is_the_one_shown_and_holds_samples(name, make, quantity):
     assert (found.lower <= scores).all()
     assert (scores <= found.upper).all()
     halves = [(box.lower, box.center), (box.center, box.upper)]
-    for half in one.region(*halves):
-        assert (half.upper - half.lower <= (found.upper - found.lower) * (1 + 1e-9) + 1e-9).all()
+    for (low, high), half in zip(halves, one.region(*halves), strict=True):
+        points = rng.uniform(low, high, (50, *low.shape))
+        scores = one.scores(one.shown, torch.as_tensor(points))
+        assert (half.lower <= scores).all()
+        assert (scores <= half.upper).all()
 
 
 def test_at_a_kink_every_choice_of_derivative_is_covered():
@@ -147,7 +150,7 @@ def test_segments_cover_the_true_integral():
 def test_gauss_legendre_under_the_segment_formula_is_a_trap(monkeypatch):
     """Its nodes weigh other than 1/m: by segments its own map would not be covered."""
     network = loaded(piecewise([[1.0]], [-0.4], [[1.0], [0.0]]))
-    box = Box.around(np.ones(1), 1e-3)
+    box = Box.around(np.ones(1), 1e-5)
     chosen = {"steps": 3, "rule": "gauss-legendre"}
     one = search(query(network, box), "integrated-gradients", **chosen)
     truth = exact_map(one, box.center)
@@ -172,10 +175,10 @@ def test_the_factor_of_integrated_gradients_ranges_over_the_ball():
 
 def test_a_kink_outside_the_data_range_does_not_count_and_a_center_outside_is_refused():
     network = loaded(piecewise([[1.0]], [-1.25], [[3.0], [0.0]]))
-    inside_range = Box.around(np.full(1, 0.9), 0.5, (0.0, 1.0))
+    inside_range = Box.around(np.full(1, 0.875), 0.5, (0.0, 1.0))
     one = search(query(network, inside_range), "saliency")
     assert float(region(one, inside_range).upper[0, 0]) < 1e-9
-    beyond = Box.around(np.full(1, 0.9), 0.5)
+    beyond = Box.around(np.full(1, 0.875), 0.5)
     assert float(region(search(query(network, beyond), "saliency"), beyond).upper[0, 0]) >= 3.0
     with pytest.raises(RegionError, match="center must lie in its box"):
         Box.around(np.full(1, 1.5), 0.5, (0.0, 1.0))
