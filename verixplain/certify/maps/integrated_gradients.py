@@ -33,12 +33,14 @@ class IntegratedGradientsMap(BoundedMap):
 
     def one(self, lower: Tensor, upper: Tensor) -> Region:
         first = last = self._shares(self.places)
+        weights = self.slopes.tensor(self.weights)[:, None]
         if self.method.rule in SEGMENTS and not torch.equal(lower, upper):
             count = self.method.steps
             first = self._shares(np.arange(count) / count)
             last = self._shares((np.arange(count) + 1) / count)
             first = torch.where(first > 0, down(first), first)  # 0 and 1 are exact
             last = torch.where(last < 1, up(last), last)
+            weights = torch.full_like(weights, 1 / count)
         # Linear in the share and in the input, so the ends are at corners.
         moves = [end - self.start for end in (lower, upper)]
         moves = down(moves[0]), up(moves[1])
@@ -46,7 +48,6 @@ class IntegratedGradientsMap(BoundedMap):
         low = down(self.start + down(corners.amin(0)))
         high = up(self.start + up(corners.amax(0)))
         slopes = self.slopes.over(low, high)
-        weights = torch.as_tensor(self.weights, dtype=torch.float64, device=low.device)[:, None]
         mean = added(scaled(slopes, down(weights), up(weights)))
         return scaled(mean, moves[0].flatten(1), moves[1].flatten(1))
 
