@@ -43,7 +43,7 @@ class Job:
 
     def run(self) -> int:
         """Evaluate, print and write; the exit code."""
-        names, settings = list(self.metrics), self._by_part()
+        names, settings = list(self.metrics), by_part(self.settings, self.network)
         if self.audit is not None:
             names += ["audit"] * ("audit" not in names)
             settings.setdefault("audit", {})["k"] = self.audit
@@ -66,17 +66,20 @@ class Job:
         console().print(f"\n{words}", markup=False)
         return 4 if found.failures() else 0
 
-    def _by_part(self) -> dict[str, dict[str, Any]]:
-        """Settings by the method or metric that they name."""
-        found: dict[str, dict[str, Any]] = {}
-        for name, value in self.settings.items():
-            part, separator, rest = name.partition(".")
-            if not separator:
-                raise SettingError(
-                    f"--set is {name}=...; give PART.NAME=VALUE, as deletion.steps=20"
-                )
-            found.setdefault(part.replace("_", "-"), {})[rest] = value
-        return {part: with_arrays(given, self.network) for part, given in found.items()}
+
+def by_part(settings: Mapping[str, Any], network: Network) -> dict[str, dict[str, Any]]:
+    """Settings by the method, metric or check that they name.
+
+    Raises:
+        SettingError: one names none.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in settings.items():
+        part, separator, rest = name.partition(".")
+        if not separator:
+            raise SettingError(f"--set is {name}=...; give PART.NAME=VALUE, as deletion.steps=20")
+        found.setdefault(part.replace("_", "-"), {})[rest] = value
+    return {part: with_arrays(given, network) for part, given in found.items()}
 
 
 def cases_of(

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PatchCollection
@@ -217,8 +217,6 @@ def _show_scores(axis: Axes, scores: np.ndarray, explanation: Explanation) -> No
 
 
 def _colours(axis: Axes, values: np.ndarray, name: str, norm: Normalize, label: str) -> None:
-    from matplotlib import colormaps
-
     colours = colormaps[name].with_extremes(bad=_NOTHING)
     shown = axis.imshow(
         np.ma.masked_invalid(values), cmap=colours, norm=norm, interpolation="nearest"
@@ -521,3 +519,98 @@ def as_png(figure: Figure) -> bytes:
     file = BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
+
+
+def comparison(explanations: Sequence[Explanation]) -> Figure:
+    """One input and the maps of several methods, for a slide; a table has a row a method.
+
+    Maps are sums over a pixel's channels. Each has a scale of its own, cut at its 99th percentile;
+    a map of both signs is centred on zero.
+    """
+    first = explanations[0]
+    image = first.query.groups.plane or _plane(first)
+    if image is None:
+        named = {one.method: one.query.groups.spread(one.group_scores) for one in explanations}
+        figure = _table_sheet(named, first.query.network.card.names)
+    else:
+        panels = len(explanations) + 1
+        columns = min(panels, max(4, round((panels * 16 / 9) ** 0.5)))
+        rows = -(-panels // columns)
+        height = min(1.75 * image.rows / image.columns + 0.4, 4.0)
+        figure = _figure(1.8 * columns, height * rows + 0.7)
+        axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+        for axis in axes:
+            axis.axis("off")
+        _show_input(axes[0], first, image)
+        for axis, one in zip(axes[1:], explanations, strict=False):
+            _show_map(axis, one, image)
+        words = "orange speaks against, purple for; maps of one sign: yellow counts most"
+        figure.supxlabel(f"every map on its own scale; {words}", fontsize=8, color="0.35")
+    label = first.query.target.label_index
+    asked = class_in_words(first, label) if label is not None else target_in_words(first)
+    figure.suptitle(f"{first.query.network.name}: what speaks for {asked}", fontsize=12)
+    return figure
+
+
+def _show_map(axis: Axes, one: Explanation, image: Plane) -> None:
+    values = one.scores.ravel()[image.pixels].sum(axis=1).reshape(image.rows, image.columns)
+    known = values[~np.isnan(values)]
+    reach = float(np.percentile(np.abs(known), 99)) or float(np.abs(known).max()) or 1.0
+    signed = known.min() < -0.05 * max(float(known.max()), 0.0)
+    norm = TwoSlopeNorm(0, -reach, reach) if signed else Normalize(0, reach)
+    colours = colormaps["PuOr" if signed else "cividis"].with_extremes(bad=_NOTHING)
+    axis.imshow(np.ma.masked_invalid(values), cmap=colours, norm=norm, interpolation="nearest")
+    sure = "" if one.guarantee == "none" else f", {one.guarantee}"
+    axis.set_title(
+        f"{short(one.method, 24)}\n{one.timing['total']:.2g} s{sure}", fontsize=8, parse_math=False
+    )
+
+
+def sanity_curves(lines: Sequence[Mapping[str, Any]], measure: str = "spearman") -> Figure:
+    """How alike maps stay, step by step and check by check; noise also against the score.
+
+    Args:
+        lines: of an examination's table.
+        measure: which similarity is drawn.
+    """
+    known = [one for one in lines if one["similarity"] == measure and one["mean"] is not None]
+    names = list(dict.fromkeys(one["check"] for one in known))
+    methods = list(dict.fromkeys(one["method"] for one in known))
+    panels = [(name, "step") for name in names]
+    panels += [(name, "score") for name in names if name == "model-perturbation"]
+    figure = _figure(4.4 * len(panels) + 1.6, 4.2)
+    axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    for axis, (name, by) in zip(axes, panels, strict=True):
+        found = [one for one in known if one["check"] == name]
+        steps = list(dict.fromkeys(one["step"] for one in found))
+        for number, method in enumerate(methods):
+            mine = [one for one in found if one["method"] == method]
+            places = [one["score"] if by == "score" else steps.index(one["step"]) for one in mine]
+            errors = [one["standard_error"] or 0.0 for one in mine]
+            style = {"color": _LINES[number % len(_LINES)], "marker": _MARKS[number % len(_MARKS)]}
+            values = [one["mean"] for one in mine]
+            axis.errorbar(places, values, errors, label=method, markersize=4, lw=1.2, **style)
+        axis.axhline(0, color="0.6", lw=0.8)
+        axis.set_title(name + (" by the prediction" if by == "score" else ""), fontsize=10)
+        if by == "score":
+            axis.set_xlabel("softmax of the class, as a share of what it was")
+            axis.set_xlim(1.03, -0.03)
+            continue
+        axis.set_xticks(
+            range(len(steps)), [short(one, 18) for one in steps], rotation=45, ha="right"
+        )
+        if name == "model-perturbation":
+            mine = [one for one in found if one["method"] == methods[0]]
+            shares = [one["score"] for one in mine]
+            axis.plot(range(len(mine)), shares, "--", color="0.4", label="softmax of the class")
+    axes[0].set_ylabel(f"similarity to the first map ({measure})")
+    handles: dict[str, Any] = {}
+    for axis in axes:
+        lines_there, words = axis.get_legend_handles_labels()
+        handles |= dict(zip(words, lines_there, strict=True))
+    figure.legend(list(handles.values()), list(handles), loc="outside right upper", fontsize=8)
+    return figure
+
+
+_LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h")

@@ -1,4 +1,7 @@
-"""Tables of many measured numbers, as JSON and CSV (`schemas/evaluation-1.json`)."""
+"""Tables of many measured numbers, as JSON and CSV.
+
+Their schemas are `schemas/evaluation-1.json` and `schemas/sanity-1.json`.
+"""
 
 import csv
 import io
@@ -10,9 +13,10 @@ from typing import Any
 
 from verixplain.errors import OutputError
 from verixplain.evaluation import Evaluation
+from verixplain.examination import Examination
 from verixplain.report.json import environment, plain
 
-EVALUATION = "evaluation/1"
+EVALUATION, SANITY = "evaluation/1", "sanity/1"
 
 
 def save_evaluation(found: Evaluation, folder: str | Path, about: Mapping[str, Any]) -> Path:
@@ -62,6 +66,45 @@ def evaluation_dict(found: Evaluation, about: Mapping[str, Any]) -> dict[str, An
             "failures": found.failures(),
             "rows": [{k: v for k, v in row.items() if k != "key"} for row in found.rows],
             "lower_status": "estimate",
+            "environment": environment({}),
+        }
+    )
+
+
+def save_examination(found: Examination, folder: str | Path, about: Mapping[str, Any]) -> Path:
+    """Write `sanity.json`, `sanity.csv` and, where maps could be compared, `sanity.png`.
+
+    Args:
+        found: what the checks found.
+        folder: made where it does not exist.
+        about: `model`, `data` and `request`, in words.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    from verixplain.report.figures import as_png, sanity_curves
+
+    folder = Path(folder)
+    values = examination_dict(found, about)
+    write(folder / "sanity.json", lines_of(values).encode())
+    write(folder / "sanity.csv", csv_of(values["table"]).encode())
+    if any(line["mean"] is not None for line in values["table"]):
+        write(folder / "sanity.png", as_png(sanity_curves(values["table"])))
+    return folder
+
+
+def examination_dict(found: Examination, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The examination as plain values."""
+    return plain(
+        {
+            "schema": SANITY,
+            "model": about["model"],
+            "data": about["data"],
+            "request": about["request"],
+            "methods": [{"name": one.name, "settings": one.settings()} for one in found.methods],
+            "checks": [{"name": one.name, "settings": one.settings()} for one in found.checks],
+            "table": found.table(),
+            "rows": [{k: v for k, v in row.items() if k != "key"} for row in found.rows],
             "environment": environment({}),
         }
     )
