@@ -65,8 +65,7 @@ class MapClaim:
 
     def prove(self, task: Task) -> Iterator[Finding]:
         """See `Proving`."""
-        k = min(self.k, len(task.query.groups))
-        search = MapSearch(task, self.explained_by, k)
+        search = MapSearch(task, self.explained_by, self.k)
         goal, words = self.goal(search.start, task.query.groups.names)
         if goal is None:
             yield Finding("unknown", words, arrays=_point(search))

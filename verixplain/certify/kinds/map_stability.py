@@ -42,9 +42,8 @@ class MapStabilityClaim(MapClaim):
         self.parameters = {"method": words, "top_k": top_k, "radius": radius}
 
     def goal(self, start: Region, names: tuple[str, ...]) -> tuple[Goal | None, str]:
-        k = min(self.k, len(names))
-        goal = TopK.at(start, k)
+        goal = TopK.at(start, self.k)
         if goal is None:
-            return None, f"it is not sure which are the {k} largest scores at the input itself"
+            return None, f"it is not sure which are the {self.k} largest scores at the input itself"
         listed = ", ".join(names[u] for u in goal.members.tolist())
-        return goal, f"the {k} features with the largest scores are {listed}"
+        return goal, f"the {self.k} features with the largest scores are {listed}"

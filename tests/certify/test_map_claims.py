@@ -1,0 +1,182 @@
+"""Claims about maps: what holds, what is refuted by two inputs, and up to which radius."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import loaded, mlp
+
+from certify.map_cases import exact_map, piecewise, query, search
+from verixplain.attribution.eva import EVA
+from verixplain.certify.claim import claim_named
+from verixplain.certify.maps._arithmetic import Region
+from verixplain.certify.maps._goals import Change, Sign, TopK, beats
+from verixplain.certify.run import certify
+from verixplain.errors import SettingError
+from verixplain.query import Box
+
+
+def region(low, high, symbols=()) -> Region:
+    """From ends; the symbols, if any, are of the score's own middle."""
+    low, high = (torch.tensor([end], dtype=torch.float64) for end in (low, high))
+    own = torch.tensor([[*symbols]], dtype=torch.float64).reshape(1, -1, low.shape[1])
+    middle = (low + high) / 2
+    rest = torch.zeros_like(low) if len(symbols) else (high - low) / 2
+    return Region(low, high, middle, own, rest)
+
+
+def claimed(asked, words: str, budget: str = "", **options):
+    found = certify(asked, [words], EVA(device="cpu"), options=options, budget=budget)
+    return found.claims[0]
+
+
+KINKED = [[1.0, 0.0], [0.0, 1.0]], [-0.5, 0.5], [[4.0, 1.0], [0.0, 0.0]]
+"""The first output is `4 relu(x1 - 0.5) + relu(x2 + 0.5)`: slopes (0 or 4, 1) around 0."""
+
+
+def test_the_top_holds_where_no_kink_is_and_is_refuted_beyond_one():
+    network = loaded(piecewise(*KINKED))
+    x = np.array([0.25, 0.5])
+    found = claimed(query(network, Box.around(x, 0.125)), "map-stability:saliency")
+    assert found.finding.status == "estimate"
+    assert found.finding.details["top_k"] == [1]
+    assert found.finding.details["certain_signs"] == 1
+    asked = query(network, Box.around(x, 0.5))
+    finding = claimed(asked, "map-stability:saliency").finding
+    assert finding.status == "refuted"
+    assert finding.witness[0] > 0.5
+    other = finding.arrays["other_input"]
+    assert (other == finding.witness).all()
+    assert asked.box.contains(other.astype(np.float64))
+    same = {int(network.run_onnx(point[None])[0].argmax()) for point in (x, other)}
+    assert same == {0}
+    scores = exact_map(search(asked, "saliency"), other)
+    assert abs(scores[0]) > abs(scores[1])
+    assert finding.arrays["other_score_lower"][0] > finding.arrays["other_score_upper"][1]
+    assert finding.arrays["center_score_lower"][1] > finding.arrays["center_score_upper"][0]
+
+
+@pytest.mark.parametrize("words", ["map-stability:saliency", "map-sign:gradient-times-input"])
+def test_the_largest_radius_is_found_from_both_sides(words):
+    """The first kink is 0.25 away, and the sign of `x2 * slope` can change at 0.5."""
+    network = loaded(piecewise(*KINKED))
+    asked = query(network, Box.around(np.array([0.25, 0.5]), 4.0))
+    details = claimed(asked, words, radius="max").finding.details
+    true = 0.25 if "stability" in words else 0.5
+    assert 0.9 * true < details["r_certified"] <= true
+    assert true <= details["r_attacked"] < 1.2 * true
+
+
+def test_a_kink_at_the_input_leaves_the_top_open():
+    network = loaded(piecewise(*KINKED))
+    asked = query(network, Box.around(np.array([0.5, 0.5]), 0.1))
+    finding = claimed(asked, "map-stability:saliency").finding
+    assert finding.status == "unknown"
+    assert "not sure" in finding.statement
+
+
+def test_splitting_proves_what_one_box_does_not_and_stays_inside():
+    """`relu(x) - relu(-x) + ...` over both sides: halves know on which side they are."""
+    network = loaded(mlp((2, 6, 6, 2), seed=3))
+    box = Box.around(np.array([0.5, 0.5]), 0.5)
+    one = search(query(network, box), "saliency")
+    proofs = list(one.proofs(box.lower, box.upper, None))
+    widths = [(proof.upper - proof.lower).sum() for proof in proofs]
+    assert all(after <= before for before, after in itertools.pairwise(widths))
+    assert widths[-1] < widths[0]
+    rng = np.random.default_rng(0)
+    for point in rng.uniform(box.lower, box.upper, (20, 2)):
+        for low, score, high in zip(
+            proofs[-1].lower, exact_map(one, point), proofs[-1].upper, strict=True
+        ):
+            assert Fraction(low) <= score <= Fraction(high)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000))
+def test_what_a_symbol_moves_together_cancels_but_never_too_much(seed):
+    """Judged at every corner of the symbols and the remainder, in rationals."""
+    rng = np.random.default_rng(seed)
+    centre, symbols = rng.integers(-9, 10, 4), rng.integers(-4, 5, (2, 4))
+    rest = rng.integers(0, 2, 4)
+    reach = np.abs(symbols).sum(0) + rest
+    parts = (centre - reach, centre + reach, centre, symbols, rest)
+    found = Region(*(torch.tensor(part, dtype=torch.float64)[None] for part in parts))
+    members = torch.tensor([0, 1])
+    above = beats(found, members)
+    corners = [
+        centre + sum(s * row for s, row in zip(signs, symbols, strict=True)) + np.array(end) * rest
+        for signs in itertools.product((-1, 1), repeat=2)
+        for end in itertools.product((-1, 1), repeat=4)
+    ]
+    for u, v in itertools.product(range(2), range(4)):
+        if u != v and above[u, v]:
+            assert all(abs(corner[u]) > abs(corner[v]) for corner in corners)
+
+
+def test_correlated_scores_are_told_apart_where_intervals_overlap():
+    symbols = [[3.0, 3.0, 0.0]]
+    assert not TopK(torch.tensor([0])).holds(region([1.5, 0.5, 0.0], [7.5, 6.5, 0.1]))
+    assert TopK(torch.tensor([0])).holds(region([1.5, 0.5, 0.0], [7.5, 6.5, 0.1], symbols))
+
+
+def test_a_tie_is_no_order():
+    tie = region([1.0, 1.0], [1.0, 1.0])
+    assert TopK.at(tie, 1) is None
+    assert Sign.at(region([0.0, -2.0], [0.0, 2.0])) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000))
+def test_changes_are_bounded_for_every_map_in_the_region(seed):
+    """Squares are compared in rationals, so there is no tolerance."""
+    rng = np.random.default_rng(seed)
+    start = rng.normal(size=5)
+    low, high = start - rng.uniform(0, 1.0, 5), start + rng.uniform(0, 1.0, 5)
+    members = torch.as_tensor(np.abs(start).argsort()[::-1][:2].copy())
+    change = Change.over(region(low, high), region(start, start), members)
+    for map_ in [low, high, *rng.uniform(low, high, (10, 5))]:
+        a = [Fraction(float(v)) for v in start]
+        b = [Fraction(float(v)) for v in map_]
+        gaps = [abs(p - q) for p, q in zip(a, b, strict=True)]
+        assert max(gaps) <= Fraction(change.linf)
+        assert sum(g * g for g in gaps) <= Fraction(change.l2) ** 2
+        inner = sum(p * q for p, q in zip(a, b, strict=True))
+        squares = sum(p * p for p in a) * sum(q * q for q in b)
+        cosine = Fraction(change.cosine)
+        sign = 1 if inner >= 0 else -1
+        assert sign * inner * inner >= (1 if cosine >= 0 else -1) * cosine * cosine * squares
+        top = set(np.abs(map_).argsort()[::-1][:2].tolist())
+        assert len(top & set(members.tolist())) >= change.kept
+
+
+def test_words_that_are_no_claim_are_refused():
+    for words, options, message in [
+        ("map-stability", {}, "METHOD is one of"),
+        ("map-stability:lime", {}, "METHOD is one of"),
+        ("map-stability:saliency,steps=3", {}, "steps"),
+        ("map-stability:saliency,absolute", {}, "no setting"),
+        ("map-stability:saliency", {"top_k": 0}, "at least 1"),
+        ("map-stability:saliency", {"shift": 0.1}, "--shift"),
+        ("map-sign:rise", {}, "METHOD is one of"),
+    ]:
+        with pytest.raises(SettingError, match=message):
+            claim_named(words, options)
+
+
+def test_more_features_than_there_are_are_refused():
+    network = loaded(mlp())
+    asked = query(network, Box.around(np.zeros(4), 0.1))
+    found = claimed(asked, "map-stability:saliency", top_k=5)
+    assert found.finding.status == "error"
+    assert "5 largest of 4" in found.finding.details["error"]
+
+
+def test_that_of_eva_is_the_claim_stability():
+    _, part = claim_named("map-stability:eva", {"top_k": 2, "shift": 0.1})
+    assert type(part).__name__ == "StabilityClaim"
+    assert part.parameters == {"of": "top-k:2", "shift": 0.1}
