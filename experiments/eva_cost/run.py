@@ -101,14 +101,6 @@ def measure(name: str, kind: str, number: int) -> dict:
     groups = Groups.pixels(shape, layout) if kind == "pixels" else Groups.grid(shape, 8, 8, layout)
     query = Query(network, box, target, groups)
 
-    def seconds(call, times: int) -> float:
-        spent = []
-        for _ in range(times):
-            begin = time.perf_counter()
-            call()
-            spent.append(time.perf_counter() - begin)
-        return statistics.median(spent)
-
     engines = {dtype: Engine.of(network, dtype, "cpu") for dtype in ("float64", "float32")}
     parents = {
         dtype: (lambda engine=engine: bound_groups(engine, box, groups, target))
@@ -149,6 +141,16 @@ def measure(name: str, kind: str, number: int) -> dict:
         "difference": float(np.abs(truth - ours).mean() / spread),
     }
     return row
+
+
+def seconds(call, times: int) -> float:
+    """The median time of a call."""
+    spent = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - begin)
+    return statistics.median(spent)
 
 
 def table(rows: list[dict]) -> str:
