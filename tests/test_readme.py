@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from verixplain import cli
-from verixplain.registry import bound_methods, methods
+from verixplain.registry import bound_methods, checks, methods, metrics
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def shown_help() -> str:
 
 def shown_parts() -> str:
     lines = []
-    for registry in (methods, bound_methods):
+    for registry in (methods, bound_methods, metrics, checks):
         lines += [f"| {registry.kind} | what it is |", "|---|---|"]
         for name in registry:
             words = (registry[name].__doc__ or "").strip().split("\n\n")[0]

@@ -14,6 +14,7 @@ _HOME = {  # public name -> module that defines it; imported on first use
     "Query": "verixplain.query",
     "Target": "verixplain.query",
     "VerixplainError": "verixplain.errors",
+    "evaluate": "verixplain.evaluation",
     "explain": "verixplain.explainer",
     "load": "verixplain.network",
     "save": "verixplain.report",
@@ -23,6 +24,7 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 if TYPE_CHECKING:
     from verixplain.attribution.eva import EVA
     from verixplain.errors import VerixplainError
+    from verixplain.evaluation import evaluate
     from verixplain.explainer import explain
     from verixplain.explanation import Explanation
     from verixplain.features import Groups
