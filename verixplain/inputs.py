@@ -7,6 +7,7 @@ already, unless the caller says otherwise.
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -334,7 +335,9 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"{name!r} is of no kind that can be read; there are: {kinds}")
     try:
         yield
-    except (ValueError, EOFError, OSError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+    except (
+        ValueError, EOFError, OSError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error
+    ) as error:  # fmt: skip
         words = str(error) or type(error).__name__
         if "pickle" in words.lower() or "Python objects" in words:
             words = "it holds Python objects or is no numpy file; pickles are never opened"

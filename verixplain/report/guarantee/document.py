@@ -15,7 +15,7 @@ import rfc8785
 from verixplain import __version__
 from verixplain.jobs.summary import exit_code, summary
 from verixplain.report.guarantee.coverage import CONFIDENCE, coverage
-from verixplain.report.guarantee.evidence import Evidence, witness_of
+from verixplain.report.guarantee.evidence import Evidence, numbers_of, witness_of
 from verixplain.report.guarantee.sentences import sentences
 from verixplain.report.guarantee.trace import TRACE
 from verixplain.report.json import plain
@@ -153,8 +153,9 @@ def _moved(claim: Mapping[str, Any], item: Mapping[str, Any], folder: Path) -> d
         return None
     given, moved = (values.ravel() for values in point)
     names = {}
-    with np.load(folder / item["folder"] / "explanation.npz") as arrays:
-        starts, inputs = arrays["group_starts"], arrays["group_inputs"]
+    path = folder / item["folder"] / "explanation.npz"
+    found = numbers_of(path, "group_starts", "group_inputs")
+    starts, inputs = found["group_starts"], found["group_inputs"]
     for group in item["explanation"]["groups"] if item["explanation"] else ():
         if group["size"] == 1:
             names[int(inputs[starts[group["id"]]])] = group["name"]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from verixplain.errors import InputError, OutputError, ReportError
+from verixplain.inputs import arrays
 from verixplain.jobs.parts import claims as job_claims
 from verixplain.jobs.store import Ledger
 from verixplain.report import FILES
@@ -120,18 +121,14 @@ def _failed(claim: Mapping[str, Any], reason: str) -> dict[str, Any]:
 
 
 def _written(source: Path, folder: str, found: Evidence) -> dict[str, Any]:
-    """One folder of explain or certify."""
-    for name in FILES:
+    """One folder of explain or certify, with every file that they put into it."""
+    names = {path.name for path in (source / folder).glob("[!.]*") if path.is_file()}
+    for name in sorted(names | set(FILES)):
         _copy(source, _inside(folder, name), found)
     explanation = _explanation(found, folder)
     item = _item(explanation, folder, "done", "")
-    if (source / folder / "claims.json").is_file():
-        _copy(source, _inside(folder, "claims.json"), found)
+    if "claims.json" in names:
         item["claims"] = _claims(found, folder, explanation)
-        for claim in item["claims"]:
-            for name in filter(None, (claim["certificate"], claim["witness"])):
-                if (source / folder / _plain(name)).is_file():
-                    _copy(source, _inside(folder, name), found)
     return item
 
 
@@ -182,14 +179,30 @@ def _explanation(found: Evidence, folder: str) -> dict[str, Any]:
         "box_lower": values["box"]["lower"]["sha256"],
         "box_upper": values["box"]["upper"]["sha256"],
     }
-    with np.load(path) as arrays:
-        for name, sha256 in stated.items():
-            if array_sha256(arrays[name]) != sha256:
-                raise ReportError(
-                    f"{_inside(folder, 'explanation.npz')}: {name} is not the array that "
-                    "explanation.json is about (its SHA-256 is another); one of the two was changed"
-                )
+    found_there = numbers_of(path, *stated)
+    for name, sha256 in stated.items():
+        if array_sha256(found_there[name]) != sha256:
+            raise ReportError(
+                f"{_inside(folder, 'explanation.npz')}: {name} is not the array that "
+                "explanation.json is about (its SHA-256 is another); one of the two was changed"
+            )
     return values
+
+
+def numbers_of(path: Path, *needed: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz.
+
+    Raises:
+        ReportError: it is none, or lacks an array that is needed.
+    """
+    try:
+        found = arrays(path)
+    except InputError as error:
+        raise ReportError(f"{path.name} was changed or cut short: {error}") from error
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise ReportError(f"{path.name} has no array {missing[0]!r}; it was changed")
+    return found
 
 
 _CLAIM = {
@@ -277,12 +290,13 @@ def witness_of(claim: Mapping[str, Any], folder: Path) -> tuple[np.ndarray, np.n
     """The input and the point that a claim's witness is; None where there is none to show."""
     if claim["witness"] is None or not (folder / claim["witness"]).is_file():
         return None
-    with np.load(folder / claim["witness"]) as arrays:
-        if "witness_box" in arrays:
-            return arrays["input"].astype(np.float64), arrays["witness_box"].astype(np.float64)
-        if "witness" in arrays and len(arrays["witness"]) == 1:
-            return arrays["input"].astype(np.float64), arrays["witness"][0].astype(np.float64)
-    return None
+    found = numbers_of(folder / claim["witness"])
+    given, point = found.get("input"), found.get("witness_box")
+    if point is None and len(found.get("witness", ())) == 1:
+        point = found["witness"][0]
+    if given is None or point is None or given.shape != point.shape:
+        return None
+    return given.astype(np.float64), point.astype(np.float64)
 
 
 def _inside(folder: str, name: str) -> str:

@@ -11,6 +11,14 @@ from markupsafe import Markup
 from verixplain.report.guarantee.words import HOW_SURE, ItemRow, ReportRow
 from verixplain.report.status import COLOURS, EMPIRICAL
 
+ALTERNATIVES = {
+    "heatmap": "The input, the score of every group, and the width of the interval that the true "
+    "importance lies in",
+    "enclosure": "Lower and upper end of the interval that the importance of every group lies in",
+    "order": "Which pairs of groups are in a decided order",
+}
+"""What a picture shows, for those who cannot see it."""
+
 
 def index_page(report: ReportRow, confidence: float, pictures: Mapping[str, str]) -> str:
     """The page with everything in it.
@@ -36,7 +44,7 @@ def index_page(report: ReportRow, confidence: float, pictures: Mapping[str, str]
 
 
 def item_page(
-    report: ReportRow, place: int, pictures: Mapping[str, str], heatmap: bytes | None
+    report: ReportRow, place: int, pictures: Mapping[str, str], images: Mapping[str, bytes]
 ) -> str:
     """The page of one item.
 
@@ -44,7 +52,7 @@ def item_page(
         report: in words.
         place: of the item in `report.items`.
         pictures: title -> SVG that this package drew.
-        heatmap: the PNG that came with the explanation.
+        images: title -> PNG that came with the explanation.
     """
     items = report.items
     return (
@@ -56,7 +64,7 @@ def item_page(
             before=f"{items[place - 1].number}.html" if place else "",
             after=f"{items[place + 1].number}.html" if place + 1 < len(items) else "",
             pictures=_drawn(pictures),
-            heatmap=base64.b64encode(heatmap).decode() if heatmap else "",
+            images={name: base64.b64encode(image).decode() for name, image in images.items()},
         )
     )
 
@@ -83,6 +91,7 @@ def _environment() -> Environment:
     script = environment.get_template("list.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals["script_hash"] = Markup(f"'sha256-{digest}'")
+    environment.globals["alternatives"] = ALTERNATIVES
     environment.globals["colours"] = COLOURS
     environment.globals["empirical"] = EMPIRICAL
     return environment

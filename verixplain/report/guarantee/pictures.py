@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from verixplain.errors import VerixplainError
 from verixplain.features import Plane, plane
 from verixplain.report import figures
-from verixplain.report.guarantee.evidence import witness_of
+from verixplain.report.guarantee.evidence import numbers_of, witness_of
 
 Pictures = dict[str, Any]
 """Title -> figure."""
@@ -68,8 +66,8 @@ def _methods(
         return {}
     maps = {}
     for other in same:
-        with np.load(evidence / other["folder"] / "explanation.npz") as arrays:
-            maps[other["method"]] = arrays["scores"]
+        path = evidence / other["folder"] / "explanation.npz"
+        maps[other["method"]] = numbers_of(path, "scores")["scores"]
     groups = sorted(item["explanation"]["groups"], key=lambda group: group["id"])
     names = [group["name"] for group in groups if group["size"] == 1]
     return {"methods": figures.sheet(maps, image, names)}

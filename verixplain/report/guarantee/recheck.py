@@ -10,7 +10,7 @@ import numpy as np
 
 from verixplain.certificate.checking import check
 from verixplain.errors import OutputError
-from verixplain.report.guarantee.evidence import Evidence
+from verixplain.report.guarantee.evidence import Evidence, numbers_of
 
 AT_ONCE = 20
 """Certificates that one process of the checker sees."""
@@ -113,15 +113,15 @@ def _same_box(certificate: bytes, arrays: Path) -> bool:
     end = 8 + int.from_bytes(certificate[:8], "little")
     header = json.loads(certificate[8:end])
     region = json.loads(header["__metadata__"]["vxcert"])["region"]
-    with np.load(arrays) as stated:
-        names = {"center": "input", "lower": "box_lower", "upper": "box_upper"}
-        for name, key in names.items():
-            entry = header[region[name]]
-            start, stop = entry["data_offsets"]
-            kind = {"F32": "<f4", "F64": "<f8"}[entry["dtype"]]
-            found = np.frombuffer(certificate[end + start : end + stop], kind)
-            if not np.array_equal(found.astype(np.float64), stated[key].ravel().astype(np.float64)):
-                return False
+    names = {"center": "input", "lower": "box_lower", "upper": "box_upper"}
+    stated = numbers_of(arrays, *names.values())
+    for name, key in names.items():
+        entry = header[region[name]]
+        start, stop = entry["data_offsets"]
+        kind = {"F32": "<f4", "F64": "<f8"}[entry["dtype"]]
+        found = np.frombuffer(certificate[end + start : end + stop], kind)
+        if not np.array_equal(found.astype(np.float64), stated[key].ravel().astype(np.float64)):
+            return False
     return True
 
 

@@ -18,6 +18,9 @@ from verixplain.report.guarantee.recheck import recheck, without_certificate
 from verixplain.report.guarantee.words import words
 
 REPORT = "report.json"
+IMAGES = ("heatmap.png", "enclosure.png", "order.png")
+"""Pictures that come with an explanation and are shown as they are."""
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -136,9 +139,9 @@ def _pages(
         found = drawn(
             pictures.of_item(item, report, folder / "evidence"), f"items/{item['number']}-"
         )
-        heatmap = folder / "evidence" / item["folder"] / "heatmap.png"
-        image = heatmap.read_bytes() if heatmap.is_file() else None
-        page = item_page(told, place, found, image)
+        images = [folder / "evidence" / item["folder"] / name for name in IMAGES]
+        shown = {path.stem: path.read_bytes() for path in images if path.is_file()}
+        page = item_page(told, place, found, shown)
         put(told.items[place].page, page.encode())
         if progress is not None:
             progress("pages", place + 1, len(report["items"]))

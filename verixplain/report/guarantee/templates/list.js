@@ -34,6 +34,19 @@
     body.append(...rows);
   }
 
+  function save() {
+    const cell = (text) => {
+      const words = text.trim().replace(/\s+/g, " ");
+      return '"' + (/^[=+\-@]/.test(words) ? "'" : "") + words.replaceAll('"', '""') + '"';
+    };
+    const lines = [table.tHead.rows[0], ...rows.filter((row) => !row.hidden)]
+      .map((row) => Array.from(row.cells, (one) => cell(one.innerText)).join(","));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([lines.join("\r\n") + "\r\n"], { type: "text/csv" }));
+    link.download = "items.csv";
+    link.click();
+  }
+
   Array.from(table.tHead.rows[0].cells).forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -46,6 +59,7 @@
     for (const name of ["text", "status", "model"]) control(name).value = "";
     filter();
   });
+  control("save").addEventListener("click", save);
   control("controls").hidden = false;
   filter();
 })();

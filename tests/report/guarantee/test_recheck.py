@@ -1,0 +1,77 @@
+"""Nothing is called certified that the checker does not accept for this input and box."""
+
+import json
+import shutil
+
+import pytest
+
+from verixplain import cli, models
+from verixplain.report.guarantee.evidence import gather
+from verixplain.report.guarantee.recheck import recheck, without_certificate
+
+PREDICTION, TOP_K = 2, 1
+
+
+def claims(folder, copy, network=None):
+    evidence = gather(folder, copy)
+    without_certificate(evidence)
+    if network is not None:
+        recheck(evidence, [network])
+    return evidence.items[0]["claims"]
+
+
+def test_what_the_checker_accepts_stays_certified_with_its_words(made, tmp_path, network):
+    before = [claim["status"] for claim in claims(made, tmp_path / "one")]
+    after = claims(made, tmp_path / "two", network)
+    assert [claim["status"] for claim in after] == before
+    answer = after[PREDICTION]["check"]
+    assert answer["verdict"] == "ACCEPTED"
+    assert "class 8 has the strictly largest score" in answer["conclusions"]["float32"][-1]
+
+
+def test_a_certificate_with_a_changed_byte_certifies_nothing(made, tmp_path, network):
+    path = made / "claim-2.vxcert"
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    found = claims(made, tmp_path / "copy", network)[PREDICTION]
+    assert found["status"] == "error"
+    assert found["recorded"] == "certified"
+    assert "the checker says REJECTED" in found["reason"] or "REFUSED" in found["reason"]
+
+
+def test_a_certificate_of_another_claim_certifies_nothing(made, tmp_path, network):
+    shutil.copy(made / "claim-2.vxcert", made / "claim-1.vxcert")
+    found = claims(made, tmp_path / "copy", network)[TOP_K]
+    assert found["status"] == "error"
+    assert "something else" in found["reason"]
+
+
+def test_a_certificate_of_another_box_certifies_nothing(made, tmp_path, network):
+    other = tmp_path / "other"
+    words = ["certify", network, f"{models.folder() / 'digits_inputs.npz'}#8", "--radius", "0.001"]
+    words += ["--claim", "prediction", "--out", other]
+    assert cli.execute([str(word) for word in words]) == 0
+    shutil.copy(other / "claim-0.vxcert", made / "claim-2.vxcert")
+    found = claims(made, tmp_path / "copy", network)[PREDICTION]
+    assert found["check"]["verdict"] == "ACCEPTED"
+    assert found["status"] == "error"
+    assert "another input or box" in found["reason"]
+
+
+def test_without_the_model_a_claim_is_an_estimate(made, tmp_path):
+    found = claims(made, tmp_path / "copy", models.find("digits_mlp"))[PREDICTION]
+    assert found["status"] == "estimate"
+    assert "no model has the SHA-256" in found["reason"]
+
+
+@pytest.mark.parametrize("how", ["missing", "unnamed"])
+def test_without_its_certificate_nothing_is_certified(made, tmp_path, how):
+    if how == "missing":
+        (made / "claim-2.vxcert").unlink()
+    else:
+        values = json.loads((made / "claims.json").read_text())
+        values["claims"][PREDICTION]["certificate"] = None
+        (made / "claims.json").write_text(json.dumps(values))
+    found = claims(made, tmp_path / "copy")[PREDICTION]
+    assert found["status"] == "error"
+    assert "certificate" in found["reason"]
