@@ -4,6 +4,7 @@ Figures are made without pyplot, so nothing of the caller's matplotlib changes. 
 cividis, viridis and (for scores of both signs) PuOr: all three survive colour blindness.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -534,7 +535,7 @@ def comparison(explanations: Sequence[Explanation]) -> Figure:
         figure = _table_sheet(named, first.query.network.card.names)
     else:
         panels = len(explanations) + 1
-        columns = min(panels, max(4, round((panels * 16 / 9) ** 0.5)))
+        columns = min(panels, max(4, math.ceil((panels * 16 / 9) ** 0.5)))
         rows = -(-panels // columns)
         height = min(1.75 * image.rows / image.columns + 0.4, 4.0)
         figure = _figure(1.8 * columns, height * rows + 0.7)
@@ -542,6 +543,7 @@ def comparison(explanations: Sequence[Explanation]) -> Figure:
         for axis in axes:
             axis.axis("off")
         _show_input(axes[0], first, image)
+        axes[0].set_title("input\n", fontsize=8)
         for axis, one in zip(axes[1:], explanations, strict=False):
             _show_map(axis, one, image)
         words = "orange speaks against, purple for; maps of one sign: yellow counts most"
@@ -557,7 +559,8 @@ def _show_map(axis: Axes, one: Explanation, image: Plane) -> None:
     known = values[~np.isnan(values)]
     reach = float(np.percentile(np.abs(known), 99)) or float(np.abs(known).max()) or 1.0
     signed = known.min() < -0.05 * max(float(known.max()), 0.0)
-    norm = TwoSlopeNorm(0, -reach, reach) if signed else Normalize(0, reach)
+    lowest = float(known.min()) if known.min() < reach else 0.0
+    norm = TwoSlopeNorm(0, -reach, reach) if signed else Normalize(lowest, reach)
     colours = colormaps["PuOr" if signed else "cividis"].with_extremes(bad=_NOTHING)
     axis.imshow(np.ma.masked_invalid(values), cmap=colours, norm=norm, interpolation="nearest")
     sure = "" if one.guarantee == "none" else f", {one.guarantee}"
@@ -585,6 +588,8 @@ def sanity_curves(lines: Sequence[Mapping[str, Any]], measure: str = "spearman")
         steps = list(dict.fromkeys(one["step"] for one in found))
         for number, method in enumerate(methods):
             mine = [one for one in found if one["method"] == method]
+            if not mine:
+                continue
             places = [one["score"] if by == "score" else steps.index(one["step"]) for one in mine]
             errors = [one["standard_error"] or 0.0 for one in mine]
             style = {"color": _LINES[number % len(_LINES)], "marker": _MARKS[number % len(_MARKS)]}
@@ -600,9 +605,11 @@ def sanity_curves(lines: Sequence[Mapping[str, Any]], measure: str = "spearman")
             range(len(steps)), [short(one, 18) for one in steps], rotation=45, ha="right"
         )
         if name == "model-perturbation":
-            mine = [one for one in found if one["method"] == methods[0]]
-            shares = [one["score"] for one in mine]
-            axis.plot(range(len(mine)), shares, "--", color="0.4", label="softmax of the class")
+            kept = {one["step"]: one["score"] for one in found}
+            axis.plot(
+                range(len(steps)), [kept[step] for step in steps], "--", color="0.4",
+                label="softmax of the class",
+            )  # fmt: skip
     axes[0].set_ylabel(f"similarity to the first map ({measure})")
     handles: dict[str, Any] = {}
     for axis in axes:
