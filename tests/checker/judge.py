@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .exact import logistic
+from .exchanging import wrong_gradients
 from .hostile import lone_model
 from .local import wrong_pieces
 from .oracle import violations
@@ -164,6 +165,10 @@ def _all(package: str, module: str, networks: int):
     if module in ("lines", "rounding"):
         numbers.insert(0, lambda: wrong_intercepts(package, 8, 40))
         numbers.insert(0, lambda: wrong_lines(package, 5, 60))
+    if module in ("gradients", "exchange"):
+        numbers.insert(0, lambda: wrong_gradients(package, 9, networks))
+    else:
+        numbers.append(lambda: wrong_gradients(package, 9, networks // 2))
     numbers.append(lambda: wrong_flushes(package))
     reads = module in ("claims", "container", "operators", "steps", "wire")
     for judge in files + numbers if reads else numbers + files:

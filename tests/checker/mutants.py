@@ -14,12 +14,17 @@ from pathlib import Path
 import verixplain.checker
 
 HOME = Path(verixplain.checker.__file__).parent
-ARITHMETIC = ("claims", "linear", "lines", "passes", "pieces", "rounding", "rows")
-CHECKS = ("claims", "container", "operators", "passes", "pieces", "rounding", "steps", "wire")
+ARITHMETIC = (
+    "claims", "exchange", "gradients", "linear", "lines", "passes", "pieces", "rounding", "rows",
+)  # fmt: skip
+CHECKS = (
+    "claims", "container", "gradients", "operators", "passes", "pieces", "rounding", "steps", "wire",
+)  # fmt: skip
 DROPPED = ("add_error", "add_executed", "add_constant", "add_rows", "clear_outside")
 SUMS = (  # functions whose every sum is a bound: dropping either side must be noticed
     "Affine.forward", "Sum.forward", "State.append", "Sweep.reach", "Curved._intercept",
-    "Curved._derivative", "Kinked.executed", "sigmoid", "Sweep.add_rows", "Sweep.add_constant",
+    "Curved._derivative", "Kinked.executed", "Gradient.plus", "_affine", "_activation", "_pool",
+    "gains", "less", "sigmoid", "Sweep.add_rows", "Sweep.add_constant",
 )  # fmt: skip
 SWAPS = {
     "up": "down", "down": "up", "maximum": "minimum", "minimum": "maximum", "max": "min",

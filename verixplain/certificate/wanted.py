@@ -14,13 +14,20 @@ from verixplain.attack.pgd import representable
 from verixplain.bounds import lower_at
 from verixplain.certificate.draft import Draft
 from verixplain.certify.claim import Finding, Ranks, Stands
+from verixplain.certify.order import closure
 from verixplain.explanation import Overlaps
 from verixplain.query import Query
 
 WEAKER = 1e-9
 """What a claim gives away: matrix products differ in the last places between runs."""
 
+SURE = 1e-12
+"""Gains below this share of the largest may be another sign in the next run."""
+
 OUT_OF_REACH = 1e20
+
+MOST_PAIRS = 20_000
+"""Of more pairs only those are tried for an exchange that follow from no others."""
 
 Numbers = dict[str, np.ndarray]
 """For each semantics."""
@@ -105,56 +112,89 @@ class Decision:
 
 
 class Ranking:
-    """Groups count more than others: those pairs that bounds and witnesses decide."""
+    """Groups count more than others.
+
+    What the checker can follow: pairs that bounds and witnesses decide, over the reals also those
+    of the exchange rule, and every chain of them.
+    """
 
     def __init__(self, query: Query, overlaps: Overlaps, ranks: Ranks) -> None:
-        self.query, self.top, self.wanted = query, ranks.top, len(ranks.pairs)
-        first, second = ranks.pairs[:, 0], ranks.pairs[:, 1]
-        plain = overlaps.group_upper[first] < overlaps.group_lower[second]
-        self.pairs = ranks.pairs[plain]
-        self.possible = bool(plain.all() if self.top else plain.any())
-        self.high, self.high_at = np.unique(self.pairs[:, 0], return_inverse=True)
-        self.low, self.low_at = np.unique(self.pairs[:, 1], return_inverse=True)
-        self.guess = overlaps.group_upper[self.high]
+        self.query, self.top, self.pairs = query, ranks.top, ranks.pairs
+        u, v = self.pairs.T
+        plain = overlaps.group_upper[u] < overlaps.group_lower[v]
+        self.plain, self.traded = self.pairs[plain], self.pairs
+        self.count = len(query.groups)
+        self.possible = len(self.pairs) > 0
+        if len(self.traded) > MOST_PAIRS:
+            self.traded = np.argwhere(reduced(self._relation(self.pairs)))
+        self.traded = self.traded[~_share(query, self.traded)]
+        self.high, self.guess = np.unique(self.plain[:, 0]), overlaps.group_upper
+        self.low = np.unique(np.concatenate([self.plain[:, 1], self.traded[:, 0]]))
+        self.known = overlaps.group_lower[self.low]
         self.points = overlaps.group_witness[self.low]
+        rows = lower_at(query.network, self.points, query.target)
+        self.rows = rows.argmax(axis=1) if len(self.low) else np.zeros(0, np.int64)
 
     def draft(self, semantics: Sequence[str]) -> Draft:
-        none = np.full(len(self.low), -OUT_OF_REACH)
-        upper = dict.fromkeys(semantics, self.guess)
-        return self._claims(semantics, upper, dict.fromkeys(semantics, none))
+        upper = dict.fromkeys(semantics, self.guess[self.high])
+        lower = dict.fromkeys(semantics, self.known - 1e-6 * (1 + np.abs(self.known)))
+        return self._claims(semantics, upper, lower, self.traded)
 
     def made(self, semantics: Sequence[str], proved: Sequence[Numbers]) -> Made | None:
-        upper, found = _weaker(proved[0], +1), [_weaker(one, -1) for one in proved[1:]]
+        found = list(proved)
+        upper = _weaker(found.pop(0), +1) if len(self.high) else {}
         lower = {name: np.empty(len(self.low)) for name in semantics}
-        for (places, _), one in zip(self._witnesses(), found, strict=True):
+        for places, _ in self._witnesses():
+            weaker = _weaker(found.pop(0), -1)
             for name in semantics:
-                lower[name][places] = one[name]
-        held = np.ones(len(self.pairs), dtype=bool)
+                lower[name][places] = weaker[name]
+        above = np.ones((self.count, self.count), dtype=bool)
         for name in semantics:
-            held &= upper[name][self.high_at] < lower[name][self.low_at]
+            high, low = np.full(self.count, np.inf), np.full(self.count, -np.inf)
+            high[self.high] = upper.get(name, ())
+            low[self.low] = lower[name]
+            above &= high[:, None] < low
+        steps = np.zeros_like(above)
+        if found:
+            gained = found.pop(0)["real"]
+            steps = self._relation(self.traded[gained > SURE * np.abs(gained).max()])
+        follows = closure(above | steps)
+        held = follows[self.pairs[:, 0], self.pairs[:, 1]]
         if not (held.all() if self.top else held.any()):
             return None
-        made = self._claims(semantics, upper, lower)
+        needed = steps & ~above
+        if not self.top:
+            needed &= reduced(follows)
+        draft = self._claims(semantics, upper, lower, np.argwhere(needed))
         if self.top:
-            made.claim("top-k", group=np.array(self.top, np.int32))
+            draft.claim("top-k", group=np.array(self.top, np.int32))
         else:
-            made.claim("order", pairs=self.pairs[held].astype(np.int32))
-        whole, most = int(held.sum()) == self.wanted, bool(held.all())
-        return Made(made.encoded(), made.semantics, whole, most, pairs=self.pairs[held])
+            draft.claim("order", pairs=self.pairs[held].astype(np.int32))
+        whole = bool(held.all())
+        return Made(draft.encoded(), draft.semantics, whole, whole, pairs=self.pairs[held])
 
-    def _claims(self, semantics: Sequence[str], upper: Numbers, lower: Numbers) -> Draft:
+    def _claims(
+        self, semantics: Sequence[str], upper: Numbers, lower: Numbers, traded: np.ndarray
+    ) -> Draft:
         draft = Draft(self.query, self.query.groups.members, semantics)
-        draft.claim("groups", group=self.high.astype(np.int32), upper=upper)
-        rows = lower_at(self.query.network, self.points, self.query.target).argmax(axis=1)
+        if len(self.high):
+            draft.claim("groups", group=self.high.astype(np.int32), upper=upper)
         for places, points in self._witnesses():
             draft.claim(
                 "witness",
                 points=points,
                 group=self.low[places].astype(np.int32),
-                row=rows[places].astype(np.int32),
+                row=self.rows[places].astype(np.int32),
                 lower={name: numbers[places] for name, numbers in lower.items()},
             )
+        if len(traded) and tuple(semantics) == ("real",):
+            draft.claim("exchange", pairs=traded.astype(np.int32))
         return draft
+
+    def _relation(self, pairs: np.ndarray) -> np.ndarray:
+        found = np.zeros((self.count, self.count), dtype=bool)
+        found[pairs[:, 0], pairs[:, 1]] = True
+        return found
 
     def _witnesses(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Which witnesses, and their points: in a byte an input for corners, else in float32."""
@@ -169,6 +209,18 @@ class Ranking:
             (np.flatnonzero(~corner), points[~corner].astype(np.float32)),
         ]
         return [(places, numbers) for places, numbers in parts if len(places)]
+
+
+def reduced(above: np.ndarray) -> np.ndarray:
+    """The pairs of a transitive relation that follow from no two others."""
+    number = above.astype(np.float32)
+    return above & ~(number @ number > 0)
+
+
+def _share(query: Query, pairs: np.ndarray) -> np.ndarray:
+    """Pairs of groups with an input in common."""
+    members = [set(group.tolist()) for group in query.groups.members]
+    return np.array([not members[u].isdisjoint(members[v]) for u, v in pairs], dtype=bool)
 
 
 def _weaker(numbers: Numbers, sign: int) -> Numbers:

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from .container import Tensors
+from .exchange import gains
+from .gradients import gradient
 from .passes import Bounder, Region
 from .pieces import State
-from .reasons import Reason, need
+from .reasons import MOST_EXCHANGED, Reason, need
 from .rounding import Array, down, up
 
 FEW = 4  # sets whose boxes are worth a pass of their own
@@ -51,12 +53,30 @@ class Facts:
     """Group (-1: nothing frozen) -> upper bound of the largest row on B_u."""
     lower: dict[int, float] = field(default_factory=dict)
     """Group -> lower bound of the largest value of g on B_u."""
+    above: list[Array] = field(default_factory=list)
+    """Pairs (u, v) of groups of which the exchange rule proved that u counts more."""
 
     def upper_of(self, group: int) -> float:
         return self.upper.get(group, np.inf)
 
     def lower_of(self, group: int) -> float:
         return self.lower.get(group, -np.inf)
+
+    def follows(self, groups: int) -> Array:
+        """(u, v) -> whether u counts more than v, by any chain of steps."""
+        upper = np.array([self.upper_of(u) for u in range(groups)])
+        lower = np.array([self.lower_of(u) for u in range(groups)])
+        found = upper[:, None] < lower
+        for pairs in self.above:
+            found[pairs[:, 0], pairs[:, 1]] = True
+        while self.above:
+            number = found.astype(np.float32)
+            further = found | (number @ number > 0)
+            if (further == found).all():
+                break
+            found = further
+        need(not np.diagonal(found).any(), Reason.NOT_FINITE, "a group counts more than itself")
+        return found
 
 
 class Prover:
@@ -112,6 +132,19 @@ class Prover:
                 fresh = up(fresh[:, 0] + self.question.offset[row])
                 bounds[row, place] = np.minimum(bounds[row, place], fresh)
         return found[0], found[1]
+
+    def gains(self, pairs: Array, facts: Facts) -> Array:
+        """For pairs (u, v): by how much any row that may be the largest on B_u gains, at least."""
+        bounds = self.shared()[0][:, 1 + pairs[:, 0]]
+        possible = bounds >= np.array([facts.lower_of(u) for u in pairs[:, 0].tolist()])
+        need(possible.any(axis=0).all(), Reason.NOT_FINITE, "no row can be the largest")
+        least = np.full(len(pairs), np.inf)
+        for row in np.flatnonzero(possible.any(axis=1)):
+            found = gradient(self.bounder.network, self.state, self.question.matrix[row])
+            asked = possible[row]
+            gained = gains(found, self.question.region, pairs[asked])
+            least[asked] = np.minimum(least[asked], gained)
+        return least
 
     def witnesses(self, points: Array, row: Array) -> tuple[Array, Array]:
         """Lower bounds of one named row at each point."""
@@ -224,6 +257,33 @@ class Witnesses:
         )
 
 
+@dataclass
+class Exchange:
+    """Group u counts more than group v, whatever the worst point on B_u is, for each pair."""
+
+    pairs: Array
+    gained: Array = field(default_factory=lambda: np.zeros(0))
+
+    def prove(self, question: Question, prover: Prover, facts: dict[str, Facts]) -> dict:
+        self.gained = prover.gains(self.pairs, facts["real"])
+        facts["real"].above.append(self.pairs[self.gained > 0.0])
+        return {"real": self.gained.tolist()}
+
+    def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
+        return bool((self.gained > 0.0).all())
+
+    def sentence(self, semantics: str, question: Question) -> str:
+        return (
+            f"{len(self.pairs)} pairs of groups are in order of importance by the exchange rule: "
+            + _some(self.pairs)
+        )
+
+
+def _some(pairs: Array) -> str:
+    words = ", ".join(f"{u} > {v}" for u, v in pairs[:10].tolist())
+    return words + (", ..." if len(pairs) > 10 else "")
+
+
 class _Derived:
     """A claim that follows from numbers already proved; nothing is computed for it."""
 
@@ -271,14 +331,12 @@ class Order(_Derived):
     pairs: Array
 
     def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
-        return all(facts.upper_of(u) < facts.lower_of(v) for u, v in self.pairs.tolist())
+        return bool(facts.follows(question.groups)[self.pairs[:, 0], self.pairs[:, 1]].all())
 
     def sentence(self, semantics: str, question: Question) -> str:
-        some = ", ".join(f"{u} > {v}" for u, v in self.pairs[:10].tolist())
         return (
             f"{len(self.pairs)} pairs of groups are in order of importance (freezing the first "
-            f"lowers the largest row strictly further): {some}"
-            + (", ..." if len(self.pairs) > 10 else "")
+            f"lowers the largest row strictly further): {_some(self.pairs)}"
         )
 
 
@@ -289,10 +347,8 @@ class TopK(_Derived):
     members: Array
 
     def holds(self, semantics: str, question: Question, facts: Facts) -> bool:
-        inside = set(self.members.tolist())
-        highest = max(facts.upper_of(u) for u in inside)
-        outside = [facts.lower_of(v) for v in range(question.groups) if v not in inside]
-        return highest < min(outside)
+        outside = np.delete(np.arange(question.groups), self.members)
+        return bool(facts.follows(question.groups)[np.ix_(self.members, outside)].all())
 
     def sentence(self, semantics: str, question: Question) -> str:
         return (
@@ -372,11 +428,23 @@ class Reader:
     def sufficient(self, label: Any, group: Any) -> Sufficient:
         return Sufficient(self.label(label), self.integer(group, self.question.groups))
 
-    def order(self, pairs: Any) -> Order:
-        found = self.tensors.take(pairs, "I32", (None, 2))
+    def pairs(self, entry: Any) -> Array:
+        found = self.tensors.take(entry, "I32", (None, 2))
         fits = len(found) > 0 and ((found >= 0) & (found < self.question.groups)).all()
         need(fits, Reason.CLAIM, "pairs of groups")
-        return Order(found)
+        return found
+
+    def order(self, pairs: Any) -> Order:
+        return Order(self.pairs(pairs))
+
+    def exchange(self, pairs: Any) -> Exchange:
+        found = self.pairs(pairs)
+        need(self.question.semantics == ("real",), Reason.SEMANTICS, "exchange is for reals only")
+        need(self.question.groups <= MOST_EXCHANGED, Reason.TOO_LARGE, "groups to exchange")
+        frozen = 1.0 - self.question.region.free[:, 1:]
+        shared = (frozen.T @ frozen)[found[:, 0], found[:, 1]]
+        need(not shared.any(), Reason.CLAIM, "groups that are exchanged share an input")
+        return Exchange(found)
 
     def top_k(self, group: Any) -> TopK:
         groups = self.group(group, 0)
@@ -391,6 +459,7 @@ KINDS = {
     "witness": (("points", "group", "row", "lower"), Reader.witnesses),
     "prediction": (("label",), Reader.prediction),
     "sufficient": (("label", "group"), Reader.sufficient),
+    "exchange": (("pairs",), Reader.exchange),
     "order": (("pairs",), Reader.order),
     "top-k": (("group",), Reader.top_k),
 }

@@ -29,6 +29,10 @@ class Linear(Protocol):
         """L W for rows L over the output."""
         ...
 
+    def absolute(self) -> "Linear":
+        """|W|."""
+        ...
+
 
 @dataclass
 class Dense:
@@ -53,6 +57,9 @@ class Dense:
     def backward(self, rows: Rows) -> Rows:
         return Rows(rows.dense().numbers @ self.weight)
 
+    def absolute(self) -> "Dense":
+        return Dense(self._absolute)
+
 
 @dataclass
 class Diagonal:
@@ -72,6 +79,9 @@ class Diagonal:
     def backward(self, rows: Rows) -> Rows:
         part = rows.cut(self.weight[None], np.zeros(len(rows), np.int64))
         return rows.like(rows.flat * part)
+
+    def absolute(self) -> "Diagonal":
+        return Diagonal(np.abs(self.weight))
 
 
 @dataclass
@@ -170,3 +180,6 @@ class Convolution:
             return (split @ self.kernel[:, :, :, a, b]).reshape(count, h, w, groups * inputs)
 
         return self.window.grow(rows, groups * inputs, part)
+
+    def absolute(self) -> "Convolution":
+        return Convolution(self._absolute, self.window)

@@ -40,6 +40,11 @@ class Kinked:
     def open(self, lower: Array, upper: Array) -> Array:
         return (lower < 0.0) & (upper > 0.0)
 
+    def derivative(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        """Least and largest derivative; at the kink itself any of the two will do."""
+        on, off = lower >= 0.0, (upper <= 0.0) & (lower < 0.0)
+        return np.where(on, 1.0, self.leak), np.where(off, self.leak, 1.0)
+
     def slope(self, share: Array) -> Array:
         """The slope a share in [0, 1] stands for; any in [leak, 1] passes below the kink."""
         return np.clip(self.leak + (1.0 - self.leak) * share, self.leak, 1.0)
@@ -79,6 +84,13 @@ class Curved:
 
     def open(self, lower: Array, upper: Array) -> Array:
         return lower < upper
+
+    def derivative(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        """Least and largest derivative: it falls with the distance from 0."""
+        near = np.maximum(np.maximum(lower, -upper), 0.0)
+        far = np.maximum(-lower, upper)
+        least, most = self._derivative(far) - 2.0**-45, self._derivative(near) + 2.0**-45
+        return np.maximum(least, 0.0), most
 
     def _derivative(self, z: Array) -> Array:
         """f'(z) with an absolute error below 2^-45."""

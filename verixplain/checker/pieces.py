@@ -248,13 +248,16 @@ class Pick:
         state.append(picked(state.lower), picked(state.upper), size=size, roundings=roundings)
 
     def backward(self, index: int, rows: Rows, sweep: Sweep) -> None:
-        dense, real = rows.dense().numbers, self.places >= 0
         widths = [sweep.state.lower[s].shape[1] for s in self.sources]
+        for source, placed in zip(self.sources, self.placed(rows, widths), strict=True):
+            sweep.add_rows(source, placed)
+
+    def placed(self, rows: Rows, widths: list[int]) -> list[Rows]:
+        """Rows over each source, of so many numbers, from rows over the result."""
+        dense, real = rows.dense().numbers, self.places >= 0
         full = np.zeros((len(rows), sum(widths)))
         full[:, self.places[real]] = dense[:, real]  # no number is picked twice
-        starts = np.concatenate([[0], np.cumsum(widths)])
-        for source, start, stop in zip(self.sources, starts[:-1], starts[1:], strict=True):
-            sweep.add_rows(source, Rows(full[:, start:stop]))
+        return [Rows(part) for part in np.split(full, np.cumsum(widths)[:-1], axis=1)]
 
 
 @dataclass
@@ -374,6 +377,25 @@ class MaxPool:
             return chosen.as_image(self.window.target).numbers.reshape(image.numbers.shape)
 
         sweep.add_rows(self.sources[0], self.window.grow(moved, channels, part))
+
+    def derivatives(self, state: State) -> tuple[Array, Array]:
+        """Least and largest share of each tap in the window's result, (taps, outputs)."""
+        (h,) = self.sources
+        lower = self._seen(state.lower[h])[:, 0]
+        upper = np.where(np.isfinite(lower), self._seen(state.upper[h])[:, 0], -np.inf)
+        may = upper >= lower.max(axis=0)
+        return may * (may.sum(axis=0) == 1) * 1.0, may * 1.0
+
+    def shared(self, rows: Rows, shares: Array) -> Rows:
+        """Rows over the numbers of the windows; `shares` is (taps, outputs)."""
+        member = np.zeros(len(rows), np.int64)
+
+        def part(a: int, b: int, image: Rows) -> Array:
+            share = rows.cut(shares[a * self.window.kernel[1] + b][None], member)
+            moved = rows.like(rows.flat * share)
+            return moved.as_image(self.window.target).numbers.reshape(image.numbers.shape)
+
+        return self.window.grow(rows, self.window.source[0], part)
 
     def _most(self, state: State) -> float:
         return float(state.largest(self.sources[0]).max())

@@ -49,4 +49,5 @@ MOST_HEADER_BYTES = 2**22
 MOST_NODES = 20_000
 MOST_NUMBERS = 2**26  # in one tensor or one value
 MOST_GROUPS = 2**14
+MOST_EXCHANGED = 2**13  # groups among which chains are looked for
 MOST_CLAIMS = 1000

@@ -218,7 +218,12 @@ def claims_are_tried(e: Evidence) -> None:
     e.facts = {name: Facts() for name in e.semantics}
     bounder = Bounder(e.network, e.recipe, "float32" in e.semantics)
     prover = Prover(e.question, bounder)
-    e.proved = [claim.prove(e.question, prover, e.facts) for _, claim in e.claims]
+    proved = {}
+    for late in (False, True):  # the exchange rule asks what the witnesses proved
+        for number, (kind, claim) in enumerate(e.claims):
+            if (kind == "exchange") == late:
+                proved[number] = claim.prove(e.question, prover, e.facts)
+    e.proved = [proved[number] for number in range(len(e.claims))]
     e.backward_rows = bounder.backward_rows
 
 
