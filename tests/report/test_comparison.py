@@ -54,8 +54,8 @@ def test_noise_is_drawn_by_level_and_by_prediction_and_gaps_are_left_out():
     figure = sanity_curves(lines)
     assert titles(figure) == ["class", "model-perturbation", "model-perturbation by the prediction"]
     drawn = figure.axes[2].lines[0]
-    np.testing.assert_allclose(drawn.get_xdata(), [0.1, 0.5])
-    np.testing.assert_allclose(drawn.get_ydata(), [0.9, 0.5])
+    np.testing.assert_allclose(np.asarray(drawn.get_xdata(), float), [0.1, 0.5])
+    np.testing.assert_allclose(np.asarray(drawn.get_ydata(), float), [0.9, 0.5])
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {
         *("saliency", "lrp", "softmax of the class")
     }
