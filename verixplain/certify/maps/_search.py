@@ -248,17 +248,25 @@ class MapSearch:
         box = self.query.box
         top = float(np.maximum(box.upper - self.center, self.center - box.lower).max())
         radii = _Radii(self, goal, top)
-        yield from radii.prove()
-        yield from radii.attack()
+        yield from radii.prove(2.0)
+        yield from radii.attack(4.0)
+        yield from radii.prove(_CLOSE)
+        yield from radii.attack(_CLOSE)
         yield from radii.split()
 
 
 class _Radii:
-    """Radii tried so far: the largest proved, the least not proved, the nearest broken input."""
+    """Radii tried so far.
+
+    Attributes:
+        proved, failed: the largest proved, and the least not proved.
+        missed: the largest at which an attack found nothing.
+        broken, proof: the nearest input that breaks the goal; the proof of `proved`.
+    """
 
     def __init__(self, search: MapSearch, goal: Goal, top: float) -> None:
         self.search, self.goal, self.top = search, goal, top
-        self.proved, self.failed = 0.0, np.inf
+        self.proved, self.failed, self.missed = 0.0, np.inf, 0.0
         self.broken: Broken | None = None
         self.proof: Proof | None = None
 
@@ -289,39 +297,46 @@ class _Radii:
             self.failed = min(self.failed, radius)
         return held
 
-    def prove(self) -> Iterator[tuple[float, Broken | None, Proof | None]]:
-        """Double while it holds, halve until it does, then between the two; one box each."""
-        radius = self.top / 256
-        while not self.over() and self.proved < self.top and radius > self.top * 2.0**-30:
-            self.tried(radius)
-            yield self.now()
+    def prove(self, close: float) -> Iterator[tuple[float, Broken | None, Proof | None]]:
+        """Double while it holds, halve until it does, then between the two; one box each.
+
+        Args:
+            close: ratio of the radii at which it ends.
+        """
+        while not self.over() and self.proved < self.top and self.failed > self.top * 2.0**-30:
             if self.failed == np.inf:
-                radius = min(2 * radius, self.top)
+                radius = min(2 * self.proved, self.top) or self.top / 256
             elif self.proved == 0:
-                radius = radius / 2
-            elif self.failed / self.proved > _CLOSE:
+                radius = self.failed / 2
+            elif self.failed / self.proved > close:
                 radius = (self.failed * self.proved) ** 0.5
             else:
                 return
-
-    def attack(self) -> Iterator[tuple[float, Broken | None, Proof | None]]:
-        """Attack larger and larger balls, then between the proved radius and the broken input."""
-        missed, radius = self.proved, min(self.top, max(2 * self.proved, self.top / 256))
-        while not self.over() and self.proved < self.top:
-            found = self.search.attack(*self.search.within(radius), self.goal)
-            if found is not None and (self.broken is None or found.radius < self.broken.radius):
-                self.broken = found
-            elif found is None:
-                missed = max(missed, radius)
+            self.tried(radius)
             yield self.now()
+
+    def attack(self, close: float) -> Iterator[tuple[float, Broken | None, Proof | None]]:
+        """Attack larger and larger balls, then between what was missed and the broken input.
+
+        Args:
+            close: ratio of the radii at which it ends.
+        """
+        while not self.over() and self.proved < self.top:
+            low = max(self.missed, self.proved)
             if self.broken is None:
-                if radius == self.top:
-                    return
-                radius = min(2 * radius, self.top)
-            elif self.broken.radius <= _CLOSE * max(missed, self.top * 2.0**-30):
+                radius = min(2 * low, self.top) or self.top / 256
+            elif self.broken.radius <= close * max(low, self.top * 2.0**-30):
                 return
             else:
-                radius = (self.broken.radius * max(missed, self.broken.radius / 8)) ** 0.5
+                radius = (self.broken.radius * max(low, self.broken.radius / 8)) ** 0.5
+            found = self.search.attack(*self.search.within(radius), self.goal)
+            if found is None:
+                self.missed = max(self.missed, radius)
+            elif self.broken is None or found.radius < self.broken.radius:
+                self.broken = found
+            yield self.now()
+            if self.broken is None and self.missed >= self.top:
+                return
 
     def split(self) -> Iterator[tuple[float, Broken | None, Proof | None]]:
         """With many boxes, between the proved radius and the nearest broken input."""
