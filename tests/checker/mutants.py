@@ -18,7 +18,8 @@ ARITHMETIC = (
     "claims", "exchange", "gradients", "linear", "lines", "passes", "pieces", "rounding", "rows",
 )  # fmt: skip
 CHECKS = (
-    "claims", "container", "gradients", "operators", "passes", "pieces", "rounding", "steps", "wire",
+    "claims", "container", "gradients", "operators", "passes", "pieces", "rounding", "steps",
+    "wire",
 )  # fmt: skip
 DROPPED = ("add_error", "add_executed", "add_constant", "add_rows", "clear_outside")
 SUMS = (  # functions whose every sum is a bound: dropping either side must be noticed
