@@ -88,3 +88,11 @@ def test_what_orders_nothing_has_no_picture_of_it():
     for picture in (certified_order, enclosure):
         with pytest.raises(SettingError, match="saliency"):
             picture(made_up("grid", verified=False))
+
+
+def test_a_dollar_sign_in_a_name_starts_no_formula(tmp_path):
+    explanation = made_up("columns")
+    names = ("$\\frac{$", *explanation.query.groups.names[1:])
+    object.__setattr__(explanation.query.groups, "names", names)
+    heatmap(explanation).savefig(tmp_path / "heatmap.png")
+    assert (tmp_path / "heatmap.png").is_file()

@@ -18,6 +18,7 @@ from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 
 from verixplain.errors import SettingError, VerixplainError
 from verixplain.explanation import Explanation
@@ -333,8 +334,17 @@ def _head(figure: Figure, explanation: Explanation) -> None:
     figure.suptitle("\n".join(lines), fontsize=10)
 
 
+class _Plain(Figure):
+    """A figure whose texts are what they say: a dollar sign in a name starts no formula."""
+
+    def draw(self, renderer: Any) -> None:
+        for text in self.findobj(Text):
+            text.set_parse_math(False)
+        super().draw(renderer)
+
+
 def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
+    figure = _Plain(figsize=(width, height), dpi=RESOLUTION, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -363,8 +373,6 @@ def intervals(groups: Sequence[Mapping[str, Any]], unit: str, guarantee: str) ->
     axis.plot(scores, places, "o", color=colour, markersize=4)
     axis.set_ylim(len(shown) - 0.4, -0.6)
     axis.set_yticks(places, [short(group["name"]) for group in shown])
-    for label in axis.get_yticklabels():
-        label.set_parse_math(False)
     axis.axvline(0, color="black", linewidth=0.8)
     left_out = len(groups) - len(shown)
     words = "bar: the true importance lies in here" if shown[0]["importance"] else "score"
@@ -396,8 +404,6 @@ def counts(claims: Mapping[str, Mapping[str, int]]) -> Figure:
         )  # fmt: skip
         start += found
     axis.set_yticks(np.arange(len(claims)), [short(kind) for kind in claims])
-    for label in axis.get_yticklabels():
-        label.set_parse_math(False)
     axis.set_ylim(len(claims) - 0.5, -0.5)
     axis.set_xlabel("claims")
     figure.legend(loc="outside lower center", ncols=5, fontsize=8, frameon=False)
@@ -426,10 +432,9 @@ def shares(series: Mapping[str, Sequence[tuple[float, Mapping[str, float]]]]) ->
     smallest, largest = min(every), max(every)
     if smallest > 0 and largest > 8 * smallest:
         axis.set_xscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
     axis.grid(alpha=0.3)
-    legend = figure.legend(loc="outside lower center", fontsize=8, frameon=False)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    figure.legend(loc="outside lower center", fontsize=8, frameon=False)
     return figure
 
 
@@ -445,7 +450,7 @@ def points(pictures: Mapping[str, np.ndarray], card: "Card", image: Plane) -> Fi
     axes = figure.subplots(1, 3)
     for axis, (title, values) in zip(axes, pictures.items(), strict=False):
         _show_picture(axis, values, card, image)
-        axis.set_title(title, parse_math=False, fontsize=9)
+        axis.set_title(title, fontsize=9)
     first, second = pictures.values()
     moved = (second - first).ravel()[image.pixels]
     moved = np.take_along_axis(moved, np.abs(moved).argmax(axis=1)[:, None], axis=1)
@@ -479,7 +484,7 @@ def sheet(maps: Mapping[str, np.ndarray], image: Plane | None, names: Sequence[s
         values = _pixels(scores, image)
         norm = Normalize(float(np.nanmin(values)), float(np.nanmax(values)))
         axis.imshow(values, cmap="cividis", norm=norm, interpolation="nearest")
-        axis.set_title(short(name), fontsize=8, parse_math=False)
+        axis.set_title(short(name), fontsize=8)
     return figure
 
 
@@ -494,8 +499,6 @@ def _table_sheet(maps: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure
     axis.set_yticks(range(len(maps)), [short(name) for name in maps])
     if len(names) == values.shape[1] <= MOST_BARS:
         axis.set_xticks(range(len(names)), [short(name, 14) for name in names], rotation=60)
-    for label in (*axis.get_yticklabels(), *axis.get_xticklabels()):
-        label.set_parse_math(False)
     figure.colorbar(shown, ax=axis, label="share of the method's largest score")
     return figure
 
@@ -564,9 +567,7 @@ def _show_map(axis: Axes, one: Explanation, image: Plane) -> None:
     colours = colormaps["PuOr" if signed else "cividis"].with_extremes(bad=_NOTHING)
     axis.imshow(np.ma.masked_invalid(values), cmap=colours, norm=norm, interpolation="nearest")
     sure = "" if one.guarantee == "none" else f", {one.guarantee}"
-    axis.set_title(
-        f"{short(one.method, 24)}\n{one.timing['total']:.2g} s{sure}", fontsize=8, parse_math=False
-    )
+    axis.set_title(f"{short(one.method, 24)}\n{one.timing['total']:.2g} s{sure}", fontsize=8)
 
 
 def sanity_curves(lines: Sequence[Mapping[str, Any]], measure: str = "spearman") -> Figure:
