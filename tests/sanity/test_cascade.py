@@ -1,4 +1,6 @@
+import networks
 import numpy as np
+from onnx import helper
 
 from tests.attribution.settings import digits, query
 from verixplain.attribution._weights import Weights
@@ -43,3 +45,19 @@ def test_a_seed_decides_the_weights():
     )
     assert (first == again).all()
     assert (first != other).any()
+
+
+def test_a_bias_that_is_added_belongs_to_the_layer_before_it():
+    nodes = [
+        helper.make_node("Sub", ["x", "mean"], ["centered"], "centre"),
+        helper.make_node("MatMul", ["centered", "w"], ["s"], "first"),
+        helper.make_node("Add", ["s", "b"], ["a"], "bias"),
+        helper.make_node("Relu", ["a"], ["r"], "relu"),
+        helper.make_node("MatMul", ["r", "v"], ["y"], "second"),
+    ]
+    shapes = {"mean": (4,), "w": (4, 5), "b": (5,), "v": (5, 3)}
+    generator = np.random.default_rng(0)
+    constants = {name: generator.normal(size=shape).astype("f4") for name, shape in shapes.items()}
+    of = networks.loaded(networks.model(nodes, constants))
+    assert Weights().layers_of(of) == {"first": ["w", "b"], "second": ["v"]}
+    assert Weights().names(of) == ["w", "b", "v"]

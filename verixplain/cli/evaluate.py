@@ -56,16 +56,15 @@ def _options(command: Any) -> Any:
 @model_options
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(model: str, data: str, **flags: Any) -> int:
-    r"""Measure explanations of MODEL on DATA, method by metric.
+    """Measure explanations of MODEL on DATA, method by metric.
 
     DATA is an INPUT of several. Prints mean and standard error over the inputs; the arrow says
     which is better, and [>= N] what bounds show (an estimate, as no checker saw them). A failure
     costs one row, is counted with its reason, and the exit code is then 4.
 
-    \b
-    verixplain evaluate models/digits_cnn.onnx models/digits_inputs.npz#0:5 --radius 0.01 \
-        --methods saliency,integrated-gradients,eva --metrics deletion,robustness-sr --audit 5
-    """  # fmt: skip
+    Example: verixplain evaluate models/digits_cnn.onnx models/digits_inputs.npz#0:5
+    --methods saliency,eva --metrics deletion,robustness-sr --audit 5 --radius 0.01
+    """
     from verixplain.cli._evaluate import Job
 
     network = load_network(model, **flags)

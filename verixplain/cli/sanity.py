@@ -49,17 +49,16 @@ def _options(command: Any) -> Any:
 @model_options
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(model: str, data: str, **flags: Any) -> int:
-    r"""Check that explanations of MODEL on DATA depend on it.
+    """Check that explanations of MODEL on DATA depend on it.
 
     Maps are compared with those of another class (class), of networks whose layers are drawn anew
     from the last down (cascade), and of networks with noise on their weights (model-perturbation,
     to be read against the class's softmax). A map that stays the same does not look at what was
     changed. Constant maps are counted, not compared. Similarities are 1 for equal maps.
 
-    \b
-    verixplain sanity models/digits_cnn.onnx models/digits_inputs.npz#0:5 \
-        --methods saliency,grad-cam,guided-backprop --out verixplain-out/sanity
-    """  # fmt: skip
+    Example: verixplain sanity models/digits_cnn.onnx models/digits_inputs.npz#0:5
+    --methods saliency,grad-cam,guided-backprop --out verixplain-out/sanity
+    """
     from verixplain.cli._sanity import Job
 
     network = load_network(model, **flags)
