@@ -70,6 +70,7 @@ def gradients(
     *,
     kinks: bool = False,
     symbols: int = 4096,
+    loose: Mapping[str, float] | None = None,
 ) -> Gradients:
     """Enclose the gradients of `rows . output` over a box.
 
@@ -84,12 +85,14 @@ def gradients(
             differences of the row need, and `lower >= 0` counts as active.
         symbols: how many are kept at most; smaller ones become part of `rest`. None (0) leaves
             the interval pass and a zonotope without correlations.
+        loose: by how much, relatively, each number of an affine step may be another, by the
+            step's name; `values` must hold for all of them.
 
     Raises:
         UnsupportedBoundError: a step has no bounded derivative here, by name.
         BoundFailedError: a bound overflows.
     """
-    passing = _Pass(plan, values, kinks, symbols)
+    passing = _Pass(plan, values, kinks, symbols, loose or {})
     pending = {plan.output: _Zonotope.of(rows)}
     for number, step in reversed(list(enumerate(plan.steps))):
         found = pending.pop(step.name, None)
@@ -211,13 +214,17 @@ class _Pass:
     values: Mapping[str, Ends]
     kinks: bool
     symbols: int
+    loose: Mapping[str, float]
 
     def through(self, number: int, step: Primitive, found: _Zonotope) -> list[_Zonotope]:
         """Step `number` of the plan, backwards."""
         kind, name = step.kind, step.inputs[0]
         if isinstance(kind, Affine):
             shapes = [self.plan.shapes[name] for name in step.inputs]
-            return _affine(kind, found, shapes, _numel(self.plan.shapes[step.name]))
+            pulled = _affine(kind, found, shapes, _numel(self.plan.shapes[step.name]))
+            if step.name not in self.loose:
+                return pulled
+            return _loosened(kind, found, pulled, shapes, self.loose[step.name])
         if isinstance(kind, Univariate):
             slopes = derivative(kind, *self.values[name], self.kinks, step.node)
         elif isinstance(kind, MaxPool):
@@ -257,6 +264,26 @@ def _affine(
                 _up(a[rows : 2 * rows] + spread + slack),
             )
         )
+    return results
+
+
+def _loosened(
+    kind: Affine,
+    found: _Zonotope,
+    pulled: list[_Zonotope],
+    shapes: list[tuple[int, ...]],
+    share: float,
+) -> list[_Zonotope]:
+    """With every number of A moved by at most `share` of itself: at most that of `|A|^T |z|`."""
+    reach = (found.size() + found.rest) * (1 + 4 * UNIT64)
+    reach = torch.minimum(reach, torch.maximum(found.low.abs(), found.high.abs()))
+    terms = _numel(tuple(found.centre.shape[1:])) + kind.terms + 16
+    results = []
+    for one, size in zip(pulled, _magnitudes(kind, reach, shapes), strict=True):
+        moved = share * size * (1 + 4 * gamma(terms, UNIT64)) + _TINY
+        low, high = _down(one.low - moved), _up(one.high + moved)
+        rest = (one.rest + moved) * (1 + 4 * UNIT64)
+        results.append(_Zonotope(one.centre, one.symbols, one.names, rest, low, high))
     return results
 
 

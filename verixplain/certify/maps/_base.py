@@ -10,7 +10,7 @@ from torch import Tensor
 
 from verixplain.attribution._base import Attribution, Explained
 from verixplain.bounds import Engine, method_named
-from verixplain.bounds.enclosure import Interval, enclose, rows_of
+from verixplain.bounds.enclosure import Interval, enclose, rows_of, through
 from verixplain.bounds.jacobian import Ends, Gradients, gradients
 from verixplain.certify.maps._arithmetic import Region, between, merged
 from verixplain.errors import SoundnessAlarm, UnsupportedMethodError
@@ -52,6 +52,7 @@ class Slopes:
         self.engine = Engine.of(query.network, "float64", device)
         exact = replace(method, dtype="float64", device=self.engine.device)
         self.explained = Explained(query, exact, None)
+        self.loose: Mapping[str, float] = {}
         self.rows = -self.explained.rows
         self.offsets = -self.explained.offsets
 
@@ -88,7 +89,7 @@ class Slopes:
         fits = self.engine.memory() // (4 * 6 * 8 * widest * boxes)
         kept = max(1, min(_SYMBOLS, fits))
         rows = row.expand(boxes, *row.shape[1:])
-        return gradients(plan, rows, values, kinks=True, symbols=kept)
+        return gradients(plan, rows, values, kinks=True, symbols=kept, loose=self.loose)
 
     def _any_of(self, plan: Plan, values: Mapping[str, Ends], possible: Tensor) -> Region:
         """The hull over the rows that can be the least in each box: no symbols are shared."""
@@ -124,11 +125,22 @@ class Slopes:
             for name, (below, above) in found.values.items():
                 one = Interval(*values[name]).cut(Interval(below.double(), above.double()))
                 values[name] = one.lower, one.upper
+        return values, self._possible(low, high)
+
+    def _possible(self, low: Tensor, high: Tensor) -> Tensor:
+        """Which rows can be the least, from their ends without offsets: (boxes, rows)."""
         if len(self.rows) == 1:
-            return values, torch.ones_like(low, dtype=torch.bool)
-        shift = self.offsets.abs().max() * 2.0**-50
+            return torch.ones_like(low, dtype=torch.bool)
+        shift = self.offsets.abs().max() * 2.0**-50 + (low.abs() + high.abs()) * 2.0**-50
         low, high = low + self.offsets - shift, high + self.offsets + shift
-        return values, low <= high.amin(1, keepdim=True)
+        return low <= high.amin(1, keepdim=True)
+
+    def value(self, name: str, values: Mapping[str, Ends]) -> Ends:
+        """One value of the network, also from the tightest intervals of what it is made of."""
+        step = next(one for one in self.engine.exact.steps if one.name == name)
+        made = through(step, [Interval(*values[part]) for part in step.inputs])
+        known = Interval(*values[name]).cut(made)
+        return known.lower, known.upper
 
     def _rows_from(self, output: Interval) -> tuple[Tensor, Tensor]:
         found = rows_of(output, self.rows, torch.zeros_like(self.offsets))

@@ -16,6 +16,7 @@ from verixplain.certify.maps import maps
 from verixplain.certify.maps._arithmetic import Region, cut, grouped, rows
 from verixplain.certify.maps._base import Shown, Slopes
 from verixplain.certify.maps._goals import Change, Goal
+from verixplain.certify.maps._weights import LooseSlopes
 from verixplain.errors import BoundFailedError, OutOfMemoryError, SettingError, SoundnessAlarm
 from verixplain.network.primitives import Univariate
 
@@ -104,6 +105,11 @@ class MapSearch:
         plan = self.engine.exact
         self.shown = Shown(plan, slopes.explained.number, plan.run)
         self.reference = self.scores(self.shown, slopes.explained.x[None])
+
+    def loosened(self, share: float) -> None:
+        """From here on, regions hold for every weight within this share of itself too."""
+        slopes = LooseSlopes(self.map.slopes, share)
+        self.map = maps[self.map.method.name](slopes, self.map.method)
 
     def region(self, *boxes: Ends) -> list[Region]:
         """Where the features' scores lie over each of some boxes."""

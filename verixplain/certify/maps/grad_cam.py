@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from verixplain.attribution._image import enlarged, needed_image, over_pixels
-from verixplain.bounds.enclosure import UNIT64, Interval, gamma, through
+from verixplain.bounds.enclosure import UNIT64, gamma
 from verixplain.bounds.jacobian import Gradients
 from verixplain.certify.maps import maps
 from verixplain.certify.maps._arithmetic import Region, between, down, times, up
@@ -40,19 +40,12 @@ class GradCAMMap(BoundedMap):
         slopes, shape = self.slopes, self.slopes.engine.exact.shapes[self.value]
         values, _ = slopes.inside(lower, upper)
         found = slopes.gradients(self.rest, 0, values)
-        low, high = times(*_means(found, shape), *self._activations(values))
+        low, high = times(*_means(found, shape), *slopes.value(self.value, values))
         slack = gamma(shape[0] + 4, UNIT64)
         size = torch.maximum(low.abs(), high.abs()).sum(1)
         low = down(low.sum(1) - 2 * slack * size).clamp(min=0)
         high = up(high.sum(1) + 2 * slack * size).clamp(min=0)
         return self._spread(low, high, lower.shape[1:])
-
-    def _activations(self, values: dict) -> tuple[Tensor, Tensor]:
-        """The layer's values, from the tightest intervals of what they are made of."""
-        step = next(s for s in self.slopes.engine.exact.steps if s.name == self.value)
-        made = through(step, [Interval(*values[name]) for name in step.inputs])
-        known = Interval(*values[self.value]).cut(made)
-        return known.lower, known.upper
 
     def _spread(self, low: Tensor, high: Tensor, shape: torch.Size) -> Region:
         """Coarse maps (1, rows, columns) at the size of the input, shared by a pixel's channels."""
