@@ -79,3 +79,53 @@ def test_several_inputs_have_a_folder_each(say, model, digits, tmp_path):
     assert said.code == 0, said.err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "1", "summary.csv"]
     assert (tmp_path / "1" / "claims.json").exists()
+
+
+def test_a_claim_about_a_map_has_its_intervals_beside_it(say, model, digits, tmp_path, schema):
+    jsonschema = pytest.importorskip("jsonschema")
+    said = say(
+        "certify", model, f"{digits}#3", "--radius", 0.001, *QUICK, "--top-k", 2,
+        "--claim", "map-stability:saliency", "--claim", "map-sign:gradient-times-input", "--out", tmp_path,
+    )  # fmt: skip
+    assert said.code in (0, 3), said.err
+    values = json.loads((tmp_path / "claims.json").read_text())
+    jsonschema.validate(values, schema)
+    first = values["claims"][0]
+    assert first["status"] == "estimate"
+    assert first["details"]["top_k_kept_at_least"] == 2
+    with np.load(tmp_path / "claim-0.npz") as beside:
+        assert (beside["score_lower"] <= beside["center_score_lower"]).all()
+        assert (beside["center_score_upper"] <= beside["score_upper"]).all()
+
+
+def test_a_refuted_map_claim_has_an_input_that_replays(say, model, digits, tmp_path):
+    said = say(
+        "certify", model, f"{digits}#3", "--radius", 0.3, *QUICK, "--top-k", 2, "--budget", "20s",
+        "--claim", "map-stability:gradient-times-input", "--out", tmp_path,
+    )  # fmt: skip
+    assert said.code == 1, said.err
+    (claim,) = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    assert claim["status"] == "refuted"
+    again = say("replay", model, tmp_path / claim["witness"])
+    assert again.code == 0, again.err
+    assert "decision stands" in again.out
+
+
+def test_the_largest_radius_of_a_map(say, model, digits, tmp_path):
+    said = say(
+        "certify", model, f"{digits}#3", "--radius", "max", "--clip", 0, 1, *QUICK,
+        "--claim", "map-sign:saliency", "--budget", "60nodes", "--out", tmp_path,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    (claim,) = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    assert 0 < claim["bound"] == claim["details"]["r_certified"]
+
+
+def test_the_weights_move_and_the_input_need_not(say, model, digits, tmp_path):
+    said = say(
+        "certify", model, f"{digits}#3", *QUICK, "--sigma-box", 1e-5, "--top-k", 1,
+        "--claim", "weight-stability:saliency", "--out", tmp_path,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    (claim,) = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    assert claim["parameters"]["sigma_box"] == 1e-5

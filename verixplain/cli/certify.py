@@ -29,7 +29,10 @@ def _options(command: Any) -> Any:
     "map-stability:saliency). May be given several times.",
 )
 @click.option(
-    "--top-k", type=int, metavar="K", help="Of map-stability: the K largest scores stay the same."
+    "--top-k",
+    type=int,
+    metavar="K",
+    help="Of map- and weight-stability: the K largest scores stay the same.",
 )
 @click.option(
     "--shift",
@@ -78,6 +81,9 @@ def command(model: str, input: str, **flags: Any) -> int:
         if flags[name] is not None:
             chosen[name] = flags[name]
     options = {name: flags[name] for name in ("top_k", "shift", "sigma_box")}
+    boxed = any(flags[name] is not None for name in ("radius", "lower", "upper"))
+    if flags["sigma_box"] is not None and not boxed:
+        flags["radius"] = "0"  # the weights move, the input need not
     options["radius"] = "max" if flags["radius"] == "max" else None
     return Job(
         network=network,

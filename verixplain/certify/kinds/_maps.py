@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from verixplain.attribution._base import Attribution
 from verixplain.certify.claim import Finding, Task
@@ -14,6 +15,8 @@ from verixplain.certify.maps._search import Broken, MapSearch, Proof
 from verixplain.errors import SettingError
 from verixplain.registry import methods
 
+NOT_SURE = "it is not sure which scores are largest at the input itself"
+
 
 def method_in(words: str, usage: str) -> Attribution:
     """The method that `METHOD[,NAME=VALUE...]` stands for.
@@ -21,16 +24,25 @@ def method_in(words: str, usage: str) -> Attribution:
     Raises:
         SettingError: nobody bounds this method's map, or it has no such setting.
     """
-    name, *parts = words.split(",")
+    name, chosen = settings_in(words, usage)
     if name not in set(maps):
         raise SettingError(
             f"the claim is written {usage}, where METHOD is one of {', '.join(maps)}; not {name!r}"
         )
-    settings = dict(_setting(part, usage) for part in parts)
     try:
-        return methods[name](**settings)
+        return methods[name](**chosen)
     except TypeError as error:
         raise SettingError(f"method {name!r}: {error}") from error
+
+
+def settings_in(words: str, usage: str) -> tuple[str, dict[str, Any]]:
+    """The method's name and the settings in `METHOD[,NAME=VALUE...]`.
+
+    Raises:
+        SettingError: a part that is no setting.
+    """
+    name, *parts = words.split(",")
+    return name, dict(_setting(part, usage) for part in parts)
 
 
 def _setting(words: str, usage: str) -> tuple[str, Any]:
@@ -45,6 +57,14 @@ def _setting(words: str, usage: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return name, value
+
+
+def largest(members: Tensor, names: tuple[str, ...]) -> str:
+    """That these features have the largest scores, in words."""
+    listed = ", ".join(names[u] for u in members.tolist())
+    if len(members) == 1:
+        return f"the score that is largest in size is that of feature {listed}"
+    return f"the {len(members)} scores that are largest in size are those of features {listed}"
 
 
 class MapClaim:

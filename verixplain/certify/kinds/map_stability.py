@@ -3,7 +3,7 @@
 from typing import Any
 
 from verixplain.certify.claim import claim_kinds
-from verixplain.certify.kinds._maps import MapClaim, method_in
+from verixplain.certify.kinds._maps import NOT_SURE, MapClaim, largest, method_in
 from verixplain.certify.maps._arithmetic import Region
 from verixplain.certify.maps._goals import Goal, TopK
 from verixplain.errors import SettingError
@@ -44,6 +44,5 @@ class MapStabilityClaim(MapClaim):
     def goal(self, start: Region, names: tuple[str, ...]) -> tuple[Goal | None, str]:
         goal = TopK.at(start, self.k)
         if goal is None:
-            return None, f"it is not sure which are the {self.k} largest scores at the input itself"
-        listed = ", ".join(names[u] for u in goal.members.tolist())
-        return goal, f"the {self.k} features with the largest scores are {listed}"
+            return None, NOT_SURE
+        return goal, largest(goal.members, names)

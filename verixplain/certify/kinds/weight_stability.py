@@ -7,7 +7,7 @@ import numpy as np
 
 from verixplain.attribution._weights import Weights, changed
 from verixplain.certify.claim import Finding, Task, claim_kinds
-from verixplain.certify.kinds._maps import described, method_in
+from verixplain.certify.kinds._maps import NOT_SURE, described, largest, method_in
 from verixplain.certify.maps._goals import TopK
 from verixplain.certify.maps._search import MapSearch
 from verixplain.errors import SettingError
@@ -47,12 +47,10 @@ class WeightStabilityClaim:
         search = MapSearch(task, self.explained_by, self.k)
         goal = TopK.at(search.start, self.k)
         if goal is None:
-            words = f"it is not sure which are the {self.k} largest scores at the input itself"
-            yield Finding("unknown", words)
+            yield Finding("unknown", NOT_SURE)
             return
-        listed = ", ".join(task.query.groups.names[u] for u in goal.members.tolist())
         statement = (
-            f"the {self.k} features with the largest scores are {listed}, for every weight within "
+            f"{largest(goal.members, task.query.groups.names)}, for every weight within "
             f"{self.share:g} of its size and every input of the box"
         )
         search.loosened(self.share)
