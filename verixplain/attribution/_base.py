@@ -206,7 +206,9 @@ class Explained:
         self.probability = quantity == "probability"
         if self.label is None:
             if self.probability:
-                raise SettingError("a target of rows has no class, so no probability")
+                raise SettingError(
+                    "a target of rows has no class, so no probability; set quantity=margin"
+                )
             self.words = "minus the largest row of the target"
         elif quantity == "margin":
             others = "the best other" if target.other_index is None else f"{target.other_index}"
