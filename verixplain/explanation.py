@@ -130,6 +130,8 @@ class Explanation:
         order, top_k: what follows from the enclosures.
         map: scores of every single input, in the input's shape, where the method has them.
         arrays: what else belongs to the scores (the noise drawn, a boundary point), by name.
+        tree: how far branch and bound went, where a claim went that far: `nodes` split, `leaves`
+            that cover the box, and `stopped_by`.
         timing: seconds by stage; `total` is always there.
         notes: whatever a reader must know: what was stripped, skipped, repaired.
     """
@@ -147,6 +149,7 @@ class Explanation:
     top_k: TopK | None = None
     map: np.ndarray | None = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tree: Mapping[str, Any] | None = None
     timing: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -161,20 +161,20 @@ def test_groups_that_leave_inputs_out_and_radii_per_feature_are_served():
 def test_memory_running_out_changes_numbers_by_rounding_only(monkeypatch):
     query = question("cnn")
     expected = parent(query).groups
-    original = parent_module._Parent._refined
+    original = parent_module.Parent._refined
 
     def refined(self, part, rows):
         if len(part) > 2:
             raise RuntimeError("DefaultCPUAllocator: not enough memory")
         return original(self, part, rows)
 
-    monkeypatch.setattr(parent_module._Parent, "_refined", refined)
+    monkeypatch.setattr(parent_module.Parent, "_refined", refined)
     np.testing.assert_allclose(parent(query).groups, expected, rtol=1e-9, atol=1e-9)
 
     def never(self, part, rows):
         raise RuntimeError("DefaultCPUAllocator: not enough memory")
 
-    monkeypatch.setattr(parent_module._Parent, "_refined", never)
+    monkeypatch.setattr(parent_module.Parent, "_refined", never)
     with pytest.raises(OutOfMemoryError, match="not even one group"):
         parent(query)
 
@@ -245,11 +245,9 @@ def test_the_cpu_and_the_gpu_agree(name):
     np.testing.assert_allclose(here.groups, there.groups, rtol=1e-9, atol=1e-9)
 
 
-def run_parent(query: Query) -> parent_module._Parent:
+def run_parent(query: Query) -> parent_module.Parent:
     engine = Engine.of(query.network, "float64", "cpu")
-    found = parent_module._Parent(
-        engine, query.box, query.groups, query.target, "crown", None, None
-    )
+    found = parent_module.Parent(engine, query.box, query.groups, query.target, "crown", None, None)
     with torch.no_grad():
         found.run(0)
     return found
@@ -275,7 +273,7 @@ def test_no_neuron_of_a_sub_box_leaves_its_interval(name):
 def test_what_lines_are_off_tightens_neurons_behind_them(monkeypatch):
     query = question("cnn", groups="overlapping")
     found = run_parent(query)
-    monkeypatch.setattr(parent_module._Parent, "_slack", lambda self, name, line: None)
+    monkeypatch.setattr(parent_module.Parent, "_slack", lambda self, name, line: None)
     plain = run_parent(query)
     last = list(found.tight)[-1]
     assert (found.tight[last].upper <= plain.tight[last].upper).all()

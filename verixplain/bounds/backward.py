@@ -79,6 +79,8 @@ def above(
     bounded: Bounded,
     sizes: Callable[[str], Tensor],
     lower_slopes: Mapping[str, Tensor] | None = None,
+    added: Mapping[str, Tensor] | None = None,
+    seen: dict[str, Tensor] | None = None,
 ) -> Above:
     """An affine upper bound of `rows . value(start)` in terms of the input.
 
@@ -90,13 +92,21 @@ def above(
         sizes: name of a value -> what rounding can do there (`disturbance`), (1, *shape).
         lower_slopes: slopes below piecewise linear functions, by name of their input; between
             the function's own two slopes. By default those of least area.
+        added: coefficients to add at a value, by its name, where their product with it is known
+            not to be negative: multipliers of constraints.
+        seen: is told the coefficients on the outputs of univariate steps, by name of their input.
     """
+    added, seen = added or {}, {} if seen is None else seen
     pending = {start: rows}
     constant = rows.new_zeros(len(rows))
     for step in reversed(plan.steps):
         row = pending.pop(step.name, None)
         if row is None:
             continue
+        if step.name in added:
+            row = row + added[step.name]
+        if isinstance(step.kind, Univariate):
+            seen[step.inputs[0]] = row.detach()
         constant = constant + _weighed(row, sizes(step.name))
         chosen = None if lower_slopes is None else lower_slopes.get(step.inputs[0])
         pulled, bias = _through(step, row, plan, bounded, chosen)

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from verixplain.bounds import Engine, out_of_memory
 from verixplain.bounds._lirpa import Side, undisturbed
+from verixplain.bounds.adam import Adam
 from verixplain.bounds.backward import Above, Bounded, Open, above
 from verixplain.bounds.enclosure import UNIT, Interval, Rounding, enclose, through
 from verixplain.errors import BoundFailedError, OutOfMemoryError, RegionError
@@ -103,7 +104,7 @@ def bound_groups(
             and not ((box.lower <= ends[0]) & (ends[0] <= ends[1]) & (ends[1] <= box.upper)).all()
         ):
             raise RegionError("a face, and where frozen inputs lie, must lie in the box")
-    parent = _Parent(engine, box, groups, target, intermediate, face, held)
+    parent = Parent(engine, box, groups, target, intermediate, face, held)
     begin = time.perf_counter()
     with undisturbed(engine.dtype):  # no TF32, no Winograd: allowances do not cover them
         parent.run(iterations)
@@ -136,7 +137,7 @@ def linear_bounds(
     Returns:
         Upper bounds of the rows over B, (rows,), and over every B_u, (rows, groups).
     """
-    parent = _Parent(engine, box, groups, target, "crown", None, None)
+    parent = Parent(engine, box, groups, target, "crown", None, None)
     with undisturbed(engine.dtype):
         parent.run(0)
     return parent.rows_upper, parent.shared
@@ -208,7 +209,7 @@ def _joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:
     return [torch.cat(column, -1) for column in zip(*parts, strict=True)]
 
 
-class _Parent:
+class Parent:
     """The parent's bounds and coefficients, and what they give every group."""
 
     def __init__(
@@ -440,9 +441,9 @@ class _Parent:
     def _last(self, whole: Tensor, slopes: Tensor) -> None:
         """The rows over B, and every group's bound from the same coefficients."""
         groups = self._gained(self._over_groups(whole, slopes, +1), +1)
-        self.rows_upper = self._numpy(whole.double() + self.offsets)
+        self.rows_upper = self.numbers(whole.double() + self.offsets)
         self.rows_shared = groups.double() + self.offsets[:, None]
-        self.shared = self._numpy(self.rows_shared)
+        self.shared = self.numbers(self.rows_shared)
         self.rows_own = self.rows_shared.clone()
 
     def _rows(self) -> Tensor:
@@ -472,13 +473,12 @@ class _Parent:
         if not slopes:
             return best
         lowest = torch.full((len(rows),), torch.inf, dtype=rows.dtype, device=rows.device)
-        optimiser = torch.optim.Adam(slopes.values(), lr=0.1)
+        optimiser = Adam(slopes.values(), 0.1)
         for _ in range(iterations):
             with torch.enable_grad():
                 found = self._above(self.plan.output, rows, self.bounded, slopes)
                 whole = found.constant + found.slopes @ self.center
                 whole = whole + self._moves(found.slopes).sum(1)
-                optimiser.zero_grad()
                 whole.sum().backward()
             better = whole.detach() < lowest
             lowest = torch.where(better, whole.detach(), lowest)
@@ -512,11 +512,11 @@ class _Parent:
                 if progress is not None and place == 0:
                     progress("bound", done, count)
             evaluated += len(todo)
-        return self._numpy(best), evaluated
+        return self.numbers(best), evaluated
 
     def rows_refined(self) -> np.ndarray:
         """Every row over every B_u: the better of its bounds, and never above that over B."""
-        return np.minimum(self._numpy(self.rows_own), self.rows_upper[:, None])
+        return np.minimum(self.numbers(self.rows_own), self.rows_upper[:, None])
 
     def intervals(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The intervals in use over B, in float64, cut with those of one forward pass."""
@@ -559,20 +559,51 @@ class _Parent:
         slopes = None
         if self.slopes is not None:
             slopes = {name: slope[rows] for name, slope in self.slopes.items()}
-        held = torch.as_tensor(
-            np.stack([self._row_of(int(u)) for u in part.tolist()]), device=part.device
-        )
-        found = self._above(self.plan.output, begin, self._within(part, held), slopes)
+        held = self.frozen(part)
+        bounds, _ = self.over(begin, rows, self.within(part, held), held, slopes)
+        return bounds
+
+    def over(
+        self,
+        begin: Tensor,
+        rows: Tensor,
+        bounded: Bounded,
+        held: Tensor,
+        slopes: Mapping[str, Tensor] | None = None,
+        added: Mapping[str, Tensor] | None = None,
+        seen: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Upper bounds of rows over sub-boxes, (n,), and coefficients of the input, (n, inputs).
+
+        Args:
+            begin: coefficients of the output, (n, *its shape), rows of the target.
+            rows: their numbers, (n,).
+            bounded: bounds of every relaxed step's inputs over each sub-box.
+            held: (n, inputs), True where an input is frozen.
+            slopes, added, seen: as for `above`.
+        """
+        found = above(self.plan, self.plan.output, begin, bounded, self._sizes, slopes, added, seen)
         moves = torch.where(held, self._held_moves(found.slopes), self._moves(found.slopes))
         upper = found.constant + found.slopes @ self.center + moves.sum(1)
-        return upper.double() + self.offsets[rows]
+        return upper.double() + self.offsets[rows], found.slopes
+
+    def frozen(self, part: Tensor) -> Tensor:
+        """Inputs that each of some groups freezes: (groups, inputs)."""
+        held = np.stack([self._row_of(int(u)) for u in part.tolist()])
+        return torch.as_tensor(held, device=part.device)
+
+    def furthest(self, slopes: Tensor, held: Tensor) -> np.ndarray:
+        """Where linear functions are largest over sub-boxes: (n, *input shape)."""
+        ends = torch.where(slopes > 0, self.upper.flatten(), self.lower.flatten())
+        points = torch.where(held, self.still[0].flatten(), ends)
+        return points.reshape(-1, *self.lower.shape).cpu().numpy()
 
     def _row_of(self, group: int) -> np.ndarray:
         row = np.zeros(len(self.center), dtype=bool)
         row[self.groups.members[group]] = True
         return row
 
-    def _within(self, part: Tensor, held: Tensor) -> Bounded:
+    def within(self, part: Tensor, held: Tensor) -> Bounded:
         """Bounds of every relaxed step's inputs over some B_u: (groups, *shape) each."""
         if self.intermediate == "ibp":
             return self._intervals_within(part, held)
@@ -638,7 +669,7 @@ class _Parent:
             for name in self.bounded
         }
 
-    def _numpy(self, values: Tensor) -> np.ndarray:
+    def numbers(self, values: Tensor) -> np.ndarray:
         """Numbers as float64, one step up: the last addition was rounded."""
         return np.nextafter(values.double().cpu().numpy(), np.inf)
 

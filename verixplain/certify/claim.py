@@ -106,6 +106,22 @@ class Task:
     proved: Proved | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What a claim still asks about, for proofs that can choose what to spend on.
+
+    Args:
+        pairs: (groups, groups), True where it is of interest whether `I(u) > I(v)`.
+        box: whether it is of interest that the overlap of the box is negative.
+    """
+
+    pairs: np.ndarray
+    box: bool = False
+
+    def __or__(self, other: "Asked") -> "Asked":
+        return Asked(self.pairs | other.pairs, self.box or other.box)
+
+
 class ClaimKind(Protocol):
     """A kind of claim with its parameters, made from the words after the colon and options.
 
@@ -122,6 +138,10 @@ class Judged(ClaimKind, Protocol):
 
     def judge(self, proved: Proved) -> Finding:
         """What is known of the claim."""
+        ...
+
+    def asks(self, proved: Proved) -> Asked:
+        """What would have to be decided."""
         ...
 
 

@@ -1,17 +1,21 @@
 """Claims about one query, proved as far as the budget goes.
 
 Claims about enclosures and order share their stages: bounds and attack (an EVA explanation), the
-exchange rule, faces; after each of them the claims are asked. Claims with a proof of their own
-come after that, one after the other. What was proved stays, however the run ends.
+exchange rule, faces, branch and bound; after each of them the claims are asked. Claims with a
+proof of their own come after that, one after the other. What was proved stays, however the run
+ends.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
 
 from verixplain.attribution.eva import EVA
+from verixplain.certify.branching import Branching
 from verixplain.certify.budget import Budget
 from verixplain.certify.claim import Finding, Proved, Task, claims_named
 from verixplain.certify.exchange import Raised, exchange
@@ -99,7 +103,7 @@ def certify(
     about_eva = [part for _, part in asked if getattr(part, "explained_by", None) is None]
     interrupted = False
     if about_eva:
-        run = _Run(query, method.explain(query, progress), spent, method.device)
+        run = _Run(task, method.explain(query, progress))
         order_needed = any(getattr(part, "needs_order", False) for part in about_eva)
         interrupted = run.stages(list(judged.values()), order_needed)
         explanation, proved = run.explanation(), run.proved()
@@ -161,13 +165,15 @@ def _status(error: VerixplainError) -> str:
 class _Run:
     """The proofs about one query that claims of order share, growing."""
 
-    def __init__(self, query: Query, found: Explanation, budget: Budget, device: str) -> None:
+    def __init__(self, task: Task, found: Explanation) -> None:
         if found.overlaps is None:
             raise SettingError(f"{found.method} bounds nothing")
-        self.query, self.found, self.overlaps = query, found, found.overlaps
-        self.budget, self.device = budget, device
+        self.query, self.found, self.overlaps = task.query, found, found.overlaps
+        self.budget, self.progress = task.budget, task.progress
+        self.device, self.seed = task.method.device, task.method.seed
         self.raised: Raised | None = None
         self.box_upper: np.ndarray | None = None
+        self.branching: Branching | None = None
         self.notes: list[str] = []
         self.stopped = "exhausted"
 
@@ -186,13 +192,13 @@ class _Run:
             return all(part.judge(proved).status != "unknown" for part in parts)
 
         try:
-            for stage in (self.exchange, self.faces):
+            for stage in (self.exchange, self.faces, self.tree):
                 if settled() or self.budget.over():
                     break
                 try:
-                    stage(settled)
+                    stage(settled, parts)
                 except (UnsupportedBoundError, OutOfMemoryError) as error:
-                    self.notes.append(f"{stage.__name__} rule left out: {error}")
+                    self.notes.append(f"{stage.__name__} left out: {error}")
             if settled():
                 self.stopped = "settled"
             elif self.budget.over():
@@ -210,6 +216,12 @@ class _Run:
             order=proved.order,
             top_k=top_k(proved.order, scores, min(3, len(self.query.groups))),
             timing={**self.found.timing, "total": self.budget.spent},
+            tree=self.branching
+            and {
+                "nodes": self.branching.tree.nodes,
+                "leaves": len(self.branching.tree.leaves),
+                "stopped_by": self.stopped,
+            },
             notes=(*self.found.notes, *self.notes),
         )
 
@@ -219,22 +231,27 @@ class _Run:
         above = order(overlaps).above
         if self.raised is not None:
             upper = np.minimum(overlaps.group_upper, self.raised.row_upper.max(axis=0))
-            whole = overlaps.upper
-            if self.box_upper is not None:
-                whole = min(whole, float(self.box_upper.max()))
+            whole, rows = overlaps.upper, overlaps.box_row_upper
+            if self.box_upper is not None and rows is not None:
+                rows = np.minimum(rows, self.box_upper)
+                whole = min(whole, float(rows.max()))
             if not ((overlaps.group_lower <= upper).all() and overlaps.lower <= whole):
                 raise SoundnessAlarm("a witness lies above a bound on a face")
             overlaps = replace(
-                overlaps, upper=whole, group_upper=upper, row_upper=self.raised.row_upper
+                overlaps,
+                upper=whole,
+                group_upper=upper,
+                row_upper=self.raised.row_upper,
+                box_row_upper=rows,
             )
             above = above | order(overlaps).above | self.raised.above()
         return Proved(self.query, self.found.group_scores, overlaps, Order(closure(above)))
 
-    def exchange(self, settled: Callable[[], bool]) -> None:
+    def exchange(self, settled: Callable[[], bool], parts: list[Any]) -> None:
         """The exchange rule over the whole box."""
         self.raised = exchange(self.query, self.overlaps, device=self.device, stop=self.budget.step)
 
-    def faces(self, settled: Callable[[], bool]) -> None:
+    def faces(self, settled: Callable[[], bool], parts: list[Any]) -> None:
         """Faces of one row after the other, until the claims are settled."""
         if self.raised is None:
             return
@@ -244,3 +261,21 @@ class _Run:
             faces.row(row, self.raised, self.budget.step)
             if self.budget.over() or settled():
                 return
+
+    def tree(self, settled: Callable[[], bool], parts: list[Any]) -> None:
+        """Branch and bound, as long as it can help a claim."""
+        proved = self.proved()
+        if not parts or proved.overlaps.row_upper is None:
+            return
+        self.branching = Branching(self.query, proved.overlaps, self.device, self.seed)
+        nodes = self.budget.nodes
+        while not (settled() or self.budget.over()):
+            proved = self.proved()
+            asked = reduce(or_, (part.asks(proved) for part in parts))
+            better = self.branching.step(proved.overlaps, asked, self.raised)
+            if better is None:
+                return
+            self.overlaps = better
+            while self.budget.nodes < nodes + self.branching.tree.nodes:
+                self.budget.step()
+            self.progress("branch and bound", proved.order.decided, proved.order.pairs)

@@ -61,6 +61,7 @@ def explanation_dict(
         "groups": _groups(explanation),
         "order": order and {"status": order.status, **order.to_dict()},
         "top_k": top_k and {**top_k.to_dict(), "threshold": threshold(explanation, top_k.members)},
+        "tree": explanation.tree,
         "timing": explanation.timing,
         "environment": environment(explanation.settings),
         "request": request,

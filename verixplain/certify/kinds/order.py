@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from verixplain.certify.claim import Finding, Proved, Ranks, claim_kinds
+from verixplain.certify.claim import Asked, Finding, Proved, Ranks, claim_kinds
 from verixplain.errors import SettingError
 
 
@@ -23,3 +23,7 @@ class OrderClaim:
         status = "unknown" if counts["undecided"] else "estimate"
         pairs = Ranks(np.argwhere(proved.order.above))
         return Finding(status, statement, details={"order": counts}, rests_on=pairs)
+
+    def asks(self, proved: Proved) -> Asked:
+        above = proved.order.above
+        return Asked(~(above | above.T | np.eye(len(above), dtype=bool)))

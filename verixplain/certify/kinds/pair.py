@@ -3,6 +3,7 @@
 import numpy as np
 
 from verixplain.certify.claim import (
+    Asked,
     Finding,
     Proved,
     Ranks,
@@ -41,3 +42,8 @@ class PairClaim:
                 return Finding("refuted", statement, bound, witness, u, details)
         details = {"reverse": bool(proved.order.above[v, u])}
         return Finding("unknown", statement, details=details)
+
+    def asks(self, proved: Proved) -> Asked:
+        pairs = np.zeros((len(proved.scores),) * 2, dtype=bool)
+        pairs[self.parameters["u"], self.parameters["v"]] = True
+        return Asked(pairs | pairs.T)

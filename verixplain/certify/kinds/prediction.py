@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from verixplain.certify.claim import Finding, Proved, Stands, claim_kinds, replayed
+from verixplain.certify.claim import Asked, Finding, Proved, Stands, claim_kinds, replayed
 from verixplain.errors import SettingError
 
 
@@ -30,3 +30,6 @@ class PredictionClaim:
                     "refuted", statement, overlaps.lower, overlaps.witness, None, details
                 )
         return Finding("unknown", statement, overlaps.upper)
+
+    def asks(self, proved: Proved) -> Asked:
+        return Asked(np.zeros((len(proved.scores),) * 2, dtype=bool), box=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from verixplain.certify.claim import Finding, Proved, Ranks, claim_kinds, numbers
+from verixplain.certify.claim import Asked, Finding, Proved, Ranks, claim_kinds, numbers
 from verixplain.certify.topk import top_k
 
 
@@ -27,3 +27,11 @@ class TopKClaim:
         outside = [(u, v) for u, v in pairs if v not in found.members]
         rests_on = Ranks(np.array(outside).reshape(-1, 2), found.members)
         return Finding("estimate", statement, details=details, rests_on=rests_on)
+
+    def asks(self, proved: Proved) -> Asked:
+        """Of the k groups that look best: each against all the others."""
+        ranked = np.argsort(proved.overlaps.group_upper, kind="stable")
+        k = self.parameters["k"]
+        pairs = np.zeros((len(ranked),) * 2, dtype=bool)
+        pairs[np.ix_(ranked[:k], ranked[k:])] = True
+        return Asked(pairs & ~proved.order.above)
