@@ -88,3 +88,35 @@ def _within(gradient, step: np.ndarray, rise: Fraction) -> bool:
     up = np.where(step > 0, high, low).dot(step)
     down = np.where(step > 0, low, high).dot(step)
     return abs(rise - center.dot(step)) <= reach + DIGITS and down - DIGITS <= rise <= up + DIGITS
+
+
+def wrong_gains(package: str, seed: int, count: int) -> Iterator[str]:
+    """Gains of made-up gradients whose sums cancel, above the exact value of their own formula."""
+    gradients, rows = (import_module(f"{package}.{name}") for name in ("gradients", "rows"))
+    exchange, passes = (import_module(f"{package}.{name}") for name in ("exchange", "passes"))
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        n, symbols = 8, int(rng.integers(0, 4))
+        center = np.repeat(rng.standard_normal(n // 2) * 2.0 ** rng.integers(0, 30, n // 2), 2)
+        center[1::2] *= 1 + 2.0**-52 * rng.integers(0, 3, n // 2)
+        parts = {0: rows.Rows(center[None])}
+        if symbols:
+            parts[5] = rows.Rows(rng.standard_normal((symbols, n)) * 2.0**-20)
+        rest = np.full(n, 2.0**-60)
+        wide = np.full(n, 2.0**40)
+        found = gradients.Gradient(parts, rest, -wide, wide)
+        middle = rng.integers(-8, 8, n) / 8.0
+        region = passes.Region(middle, middle - 0.1, middle + 0.1, np.ones((n, 3)))
+        region.free[0::2, 1] = region.free[1::2, 2] = 0.0
+        pairs = np.array([[0, 1], [1, 0]])
+        for (u, _), gained in zip(pairs, exchange.gains(found, region, pairs), strict=True):
+            if Fraction(gained) > _most_sure(found, region, u):
+                yield f"{number}: gain of {u}"
+
+
+def _most_sure(found, region, u: int) -> Fraction:
+    """No move of u is sure to gain more: at the gradient C, against the best of v's moves."""
+    ends = [fractions(e) - fractions(region.center) for e in (region.lower, region.upper)]
+    center, own = fractions(found.center), region.free[:, 1 + u] == 0
+    best = np.maximum(center * ends[0], center * ends[1])
+    return best[own].sum() - best[~own].sum()

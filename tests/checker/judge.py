@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .exact import logistic
-from .exchanging import wrong_gradients
+from .exchanging import wrong_gains, wrong_gradients
 from .hostile import lone_model
 from .local import wrong_pieces
 from .oracle import violations
@@ -167,6 +167,7 @@ def _all(package: str, module: str, networks: int):
         numbers.insert(0, lambda: wrong_lines(package, 5, 60))
     if module in ("gradients", "exchange"):
         numbers.insert(0, lambda: wrong_gradients(package, 9, networks))
+        numbers.insert(0, lambda: wrong_gains(package, 10, 40))
     else:
         numbers.append(lambda: wrong_gradients(package, 9, networks // 2))
     numbers.append(lambda: wrong_flushes(package))

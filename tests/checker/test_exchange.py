@@ -7,7 +7,7 @@ from oracle import exact_overlaps
 
 from verixplain.query import Box, Target
 
-from .exchanging import wrong_gradients
+from .exchanging import wrong_gains, wrong_gradients
 from .hostile import Writer
 from .making import Draft, draft, margins
 
@@ -46,6 +46,10 @@ def _pairs_that_are_true(seed: int) -> int:
 
 def test_gradients_and_gains_contradict_no_exact_rational():
     assert not list(wrong_gradients("verixplain.checker", seed=3, count=100))
+
+
+def test_rounding_of_gains_is_counted():
+    assert not list(wrong_gains("verixplain.checker", seed=4, count=100))
 
 
 def linear(semantics=("real",), weights=(4.0, -2.0, 1.0, 1.0), groups=EACH) -> Draft:

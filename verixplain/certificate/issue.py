@@ -36,12 +36,8 @@ def issue(found: Certified, seconds: float = SECONDS) -> Certified:
         The same with certificates, the pairs that they decide, and in the notes why there is none.
     """
     explanation = found.explanation
-    query, asked = explanation.query, {}
-    for number, one in enumerate(found.claims):
-        want = wanted(query, explanation.overlaps, one.finding)
-        if want is not None:
-            asked[number] = want
-    checker = _Checker(query.network, seconds)
+    asked = wanted(explanation, [one.finding for one in found.claims])
+    checker = _Checker(explanation.query.network, seconds)
     try:
         accepted = checker.accepted(_made(asked, checker))
     except CheckerError as error:
@@ -113,13 +109,13 @@ class _Checker:
 
     def measured(self, drafts: Sequence[bytes]) -> list[list[dict[str, np.ndarray]] | None]:
         """What can be derived for every claim with numbers of each draft; None if refused."""
-        found = []
-        for report in self._ask(drafts):
+        found, once = {}, list(dict.fromkeys(drafts))
+        for draft, report in zip(once, self._ask(once), strict=True):
             claims = [] if report["verdict"] == "REFUSED" else report["claims"]
             proved = [claim["proved"] for claim in claims if claim["proved"]]
             arrays = [{name: np.array(one) for name, one in each.items()} for each in proved]
-            found.append(arrays or None)
-        return found
+            found[draft] = arrays or None
+        return [found[draft] for draft in drafts]
 
     def accepted(self, made: Mapping[int, Made]) -> dict[int, Made]:
         """The certificates that are accepted."""

@@ -15,7 +15,7 @@ from verixplain.bounds import lower_at
 from verixplain.certificate.draft import Draft
 from verixplain.certify.claim import Finding, Ranks, Stands
 from verixplain.certify.order import closure
-from verixplain.explanation import Overlaps
+from verixplain.explanation import Explanation, Overlaps
 from verixplain.query import Query
 
 WEAKER = 1e-9
@@ -23,6 +23,9 @@ WEAKER = 1e-9
 
 SURE = 1e-12
 """Gains below this share of the largest may be another sign in the next run."""
+
+NEARLY = 0.05
+"""Of the spread of the groups' overlaps: so much a witness shared with others may be worse."""
 
 OUT_OF_REACH = 1e20
 
@@ -66,16 +69,22 @@ class Wanted(Protocol):
         ...
 
 
-def wanted(query: Query, overlaps: Overlaps | None, finding: Finding) -> Wanted | None:
-    """What to certify for a finding; None where no certificate can help."""
-    if finding.status not in ("estimate", "unknown", "timeout"):
-        return None
-    if isinstance(finding.rests_on, Stands):
-        return Decision(query, finding.rests_on)
-    if isinstance(finding.rests_on, Ranks) and overlaps is not None:
-        ranking = Ranking(query, overlaps, finding.rests_on)
-        return ranking if ranking.possible else None
-    return None
+def wanted(explanation: Explanation, findings: Sequence[Finding]) -> dict[int, Wanted]:
+    """What to certify for findings, by their places; nothing for what no certificate can help."""
+    query, overlaps, order = explanation.query, explanation.overlaps, explanation.order
+    open_ = [
+        (n, f) for n, f in enumerate(findings) if f.status in ("estimate", "unknown", "timeout")
+    ]
+    ranks = {n: f.rests_on for n, f in open_ if isinstance(f.rests_on, Ranks)}
+    ranks = {n: one for n, one in ranks.items() if len(one.pairs)}
+    found: dict[int, Wanted] = {
+        n: Decision(query, f.rests_on) for n, f in open_ if isinstance(f.rests_on, Stands)
+    }
+    if ranks and overlaps is not None and order is not None:
+        pairs = np.concatenate([one.pairs for one in ranks.values()])
+        for number, one in ranks.items():
+            found[number] = Ranking(query, overlaps, order.above, pairs, one)
+    return found
 
 
 class Decision:
@@ -91,7 +100,7 @@ class Decision:
         return self._claims(semantics, dict.fromkeys(semantics, guess))
 
     def made(self, semantics: Sequence[str], proved: Sequence[Numbers]) -> Made | None:
-        upper = _weaker(proved[0], +1)
+        upper = {name: numbers + _slack(numbers) for name, numbers in proved[0].items()}
         bounds = {name: float(numbers.max()) for name, numbers in upper.items()}
         if not all(bound < 0 for bound in bounds.values()):
             return None
@@ -115,57 +124,77 @@ class Ranking:
     """Groups count more than others.
 
     What the checker can follow: pairs that bounds and witnesses decide, over the reals also those
-    of the exchange rule, and every chain of them.
+    of the exchange rule, and every chain of them. All rankings of a query have one draft.
+
+    Args:
+        query: what was asked.
+        overlaps: its enclosures.
+        above: the decided pairs.
+        all_pairs: of every ranking of the query that is wanted.
+        ranks: what is wanted here.
     """
 
-    def __init__(self, query: Query, overlaps: Overlaps, ranks: Ranks) -> None:
-        self.query, self.top, self.pairs = query, ranks.top, ranks.pairs
-        u, v = self.pairs.T
-        plain = overlaps.group_upper[u] < overlaps.group_lower[v]
-        self.plain, self.traded = self.pairs[plain], self.pairs
-        self.count = len(query.groups)
-        self.possible = len(self.pairs) > 0
-        if len(self.traded) > MOST_PAIRS:
-            self.traded = np.argwhere(reduced(self._relation(self.pairs)))
-        self.traded = self.traded[~_share(query, self.traded)]
-        self.high, self.guess = np.unique(self.plain[:, 0]), overlaps.group_upper
-        self.low = np.unique(np.concatenate([self.plain[:, 1], self.traded[:, 0]]))
-        self.known = overlaps.group_lower[self.low]
-        self.points = overlaps.group_witness[self.low]
-        rows = lower_at(query.network, self.points, query.target)
-        self.rows = rows.argmax(axis=1) if len(self.low) else np.zeros(0, np.int64)
+    def __init__(
+        self,
+        query: Query,
+        overlaps: Overlaps,
+        above: np.ndarray,
+        all_pairs: np.ndarray,
+        ranks: Ranks,
+    ) -> None:
+        self.query, self.top, self.pairs, self.count = query, ranks.top, ranks.pairs, len(above)
+        tried = between(above, all_pairs)
+        plain = tried & (overlaps.group_upper[:, None] < overlaps.group_lower)
+        traded = np.argwhere(tried if tried.sum() <= MOST_PAIRS else reduced(tried))
+        self.traded = traded[~_share(query, traded)]
+        self.high = np.flatnonzero(plain.any(axis=1))
+        self.low = np.union1d(np.flatnonzero(plain.any(axis=0)), self.traded[:, 0])
+        self.guess = overlaps.group_upper
+        self._choose_witnesses(overlaps)
+
+    def _choose_witnesses(self, overlaps: Overlaps) -> None:
+        """The box's witness with the group frozen, where that is worth nearly the group's own."""
+        query, own = self.query, overlaps.group_witness
+        held = query.groups.memberships().reshape(own.shape)
+        one = np.where(held, query.box.center, overlaps.witness).astype(own.dtype)
+        rows = [lower_at(query.network, points, query.target) for points in (own, one)]
+        value, shared = (found.max(axis=1) for found in rows)
+        self.shared = shared >= value - NEARLY * value.std()
+        self.known: np.ndarray = np.where(self.shared, shared, value)
+        self.rows = np.where(self.shared, rows[1].argmax(axis=1), rows[0].argmax(axis=1))
+        self.rows = self.rows.astype(np.int32)
+        self.own, self.one = own.reshape(self.count, -1), overlaps.witness.reshape(1, -1)
 
     def draft(self, semantics: Sequence[str]) -> Draft:
-        upper = dict.fromkeys(semantics, self.guess[self.high])
-        lower = dict.fromkeys(semantics, self.known - 1e-6 * (1 + np.abs(self.known)))
-        return self._claims(semantics, upper, lower, self.traded)
+        upper = dict.fromkeys(semantics, self.guess)
+        known = self.known - 1e-6 * (1 + np.abs(self.known))
+        lower: Numbers = dict.fromkeys(semantics, known)
+        return self._claims(semantics, (self.high, upper), (self.low, lower), self.traded)
 
     def made(self, semantics: Sequence[str], proved: Sequence[Numbers]) -> Made | None:
         found = list(proved)
-        upper = _weaker(found.pop(0), +1) if len(self.high) else {}
-        lower = {name: np.empty(len(self.low)) for name in semantics}
-        for places, _ in self._witnesses():
-            weaker = _weaker(found.pop(0), -1)
+        upper = {name: np.full(self.count, np.inf) for name in semantics}
+        lower = {name: np.full(self.count, -np.inf) for name in semantics}
+        parts = [(upper, self.high, +1)] if len(self.high) else []
+        parts += [(lower, groups, -1) for groups, _ in self._witnesses(self.low)]
+        for kept, groups, sign in parts:
+            numbers = found.pop(0)
             for name in semantics:
-                lower[name][places] = weaker[name]
-        above = np.ones((self.count, self.count), dtype=bool)
-        for name in semantics:
-            high, low = np.full(self.count, np.inf), np.full(self.count, -np.inf)
-            high[self.high] = upper.get(name, ())
-            low[self.low] = lower[name]
-            above &= high[:, None] < low
+                kept[name][groups] = numbers[name] + sign * _slack(numbers[name])
+        above = np.all([upper[name][:, None] < lower[name] for name in semantics], axis=0)
         steps = np.zeros_like(above)
         if found:
             gained = found.pop(0)["real"]
-            steps = self._relation(self.traded[gained > SURE * np.abs(gained).max()])
+            steps[tuple(self.traded[gained > SURE * np.abs(gained).max()].T)] = True
         follows = closure(above | steps)
-        held = follows[self.pairs[:, 0], self.pairs[:, 1]]
+        held = follows[tuple(self.pairs.T)]
         if not (held.all() if self.top else held.any()):
             return None
-        needed = steps & ~above
-        if not self.top:
-            needed &= reduced(follows)
-        draft = self._claims(semantics, upper, lower, np.argwhere(needed))
+        needed = reduced(follows) & between(follows, self.pairs[held])
+        traded = np.argwhere(needed & ~above)
+        high = np.flatnonzero((needed & above).any(axis=1))
+        low = np.union1d(np.flatnonzero((needed & above).any(axis=0)), traded[:, 0])
+        draft = self._claims(semantics, (high, upper), (low, lower), traded)
         if self.top:
             draft.claim("top-k", group=np.array(self.top, np.int32))
         else:
@@ -174,41 +203,54 @@ class Ranking:
         return Made(draft.encoded(), draft.semantics, whole, whole, pairs=self.pairs[held])
 
     def _claims(
-        self, semantics: Sequence[str], upper: Numbers, lower: Numbers, traded: np.ndarray
+        self,
+        semantics: Sequence[str],
+        high: tuple[np.ndarray, Numbers],
+        low: tuple[np.ndarray, Numbers],
+        traded: np.ndarray,
     ) -> Draft:
-        draft = Draft(self.query, self.query.groups.members, semantics)
-        if len(self.high):
-            draft.claim("groups", group=self.high.astype(np.int32), upper=upper)
-        for places, points in self._witnesses():
+        """Upper bounds for some groups, witnesses for some, and exchanges."""
+        draft, (groups, upper) = Draft(self.query, self.query.groups.members, semantics), high
+        if len(groups):
+            numbers = {name: upper[name][groups] for name in semantics}
+            draft.claim("groups", group=groups.astype(np.int32), upper=numbers)
+        for groups, points in self._witnesses(low[0]):
             draft.claim(
                 "witness",
                 points=points,
-                group=self.low[places].astype(np.int32),
-                row=self.rows[places].astype(np.int32),
-                lower={name: numbers[places] for name, numbers in lower.items()},
+                group=groups.astype(np.int32),
+                row=self.rows[groups],
+                lower={name: low[1][name][groups] for name in semantics},
             )
         if len(traded) and tuple(semantics) == ("real",):
             draft.claim("exchange", pairs=traded.astype(np.int32))
         return draft
 
-    def _relation(self, pairs: np.ndarray) -> np.ndarray:
-        found = np.zeros((self.count, self.count), dtype=bool)
-        found[pairs[:, 0], pairs[:, 1]] = True
-        return found
+    def _witnesses(self, groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Groups and their points: one point for many, and others of their own."""
+        many, single = groups[self.shared[groups]], groups[~self.shared[groups]]
+        if len(many) == 1:  # alone it would have to hold the group still itself
+            many, single = many[:0], groups
+        parts = [(many, self.one), (single, self.own[single])]
+        return [(some, self._coded(points)) for some, points in parts if len(some)]
 
-    def _witnesses(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Which witnesses, and their points: in a byte an input for corners, else in float32."""
-        box, points = self.query.box, self.points.reshape(len(self.points), -1)
+    def _coded(self, points: np.ndarray) -> np.ndarray:
+        """Points in a byte an input where all of them are corners, else in float32."""
+        box = self.query.box
         low, high = representable(box.lower.ravel(), box.upper.ravel(), np.float32)
         codes = np.full(points.shape, 3, np.uint8)
         for code, ends in ((0, low), (2, high), (1, box.center.ravel())):
             codes[points == ends] = code
-        corner = (codes < 3).all(axis=1)
-        parts = [
-            (np.flatnonzero(corner), codes[corner]),
-            (np.flatnonzero(~corner), points[~corner].astype(np.float32)),
-        ]
-        return [(places, numbers) for places, numbers in parts if len(places)]
+        return codes if (codes < 3).all() else points.astype(np.float32)
+
+
+def between(above: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The pairs of a transitive relation that lie on a chain from u to v for some pair (u, v)."""
+    number = above.astype(np.float32)
+    wanted = np.zeros_like(number)
+    wanted[tuple(pairs.T)] = 1
+    itself = number + np.eye(len(number), dtype=np.float32)
+    return above & (itself.T @ wanted @ itself.T > 0)
 
 
 def reduced(above: np.ndarray) -> np.ndarray:
@@ -223,5 +265,5 @@ def _share(query: Query, pairs: np.ndarray) -> np.ndarray:
     return np.array([not members[u].isdisjoint(members[v]) for u, v in pairs], dtype=bool)
 
 
-def _weaker(numbers: Numbers, sign: int) -> Numbers:
-    return {name: one + sign * WEAKER * (1 + np.abs(one)) for name, one in numbers.items()}
+def _slack(numbers: np.ndarray) -> np.ndarray:
+    return WEAKER * (1 + np.abs(numbers))

@@ -404,14 +404,17 @@ class Reader:
         region, groups = self.question.region, self.group(group, -1)
         count, n = len(groups), len(region.center)
         need(count > 0, Reason.CLAIM, "no witness is given")
-        found = self.tensors.take(points, "U8 F32", (count, n))
+        found = self.tensors.take(points, "U8 F32", (None, n))
+        need(len(found) in (1, count), Reason.CLAIM, "neither one point nor one for each group")
         if found.dtype == np.uint8:
             need((found <= 2).all(), Reason.CLAIM, "a coded point has codes other than 0, 1, 2")
             corners = np.stack([*singles(region.lower, region.upper), region.center])[[0, 2, 1]]
             found = np.take_along_axis(corners, found.astype(np.int64), axis=0)
+        frozen = region.free.T[groups + 1] == 0
+        if len(found) < count:
+            found = np.where(frozen, region.center, found)
         inside = (region.lower <= found) & (found <= region.upper)
         need(inside.all(), Reason.CLAIM, "a witness lies outside the box")
-        frozen = region.free.T[groups + 1] == 0
         need((found == region.center)[frozen].all(), Reason.CLAIM, "a witness moves a frozen input")
         as_float32 = found.astype(np.float32).astype(np.float64)
         single = "float32" not in self.question.semantics or (as_float32 == found).all()
