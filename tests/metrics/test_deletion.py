@@ -4,7 +4,7 @@ from scipy.special import expit
 
 from tests.metrics.cases import sample, two_classes
 from verixplain import Groups
-from verixplain.errors import SettingError, TargetError
+from verixplain.errors import SettingError, GroupsError
 from verixplain.metrics.deletion import Deletion
 
 
@@ -33,7 +33,7 @@ def test_inputs_in_no_group_are_refused():
     given = sample(two_classes([1.0, 2.0]), [1, 1], [1, 2])
     groups = Groups((2,), (np.array([0]), np.array([0])), ("a", "b"))
     explanation = replace(given.explanation, query=replace(given.explanation.query, groups=groups))
-    with pytest.raises(TargetError, match="hold every input"):
+    with pytest.raises(GroupsError, match="hold every input"):
         Deletion().measure(replace(given, explanation=explanation))
 
 

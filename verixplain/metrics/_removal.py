@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from verixplain.attribution._base import QUANTITIES, Baseline, at_least, one_of
-from verixplain.errors import TargetError
+from verixplain.errors import GroupsError
 from verixplain.metrics._base import Measured, Metric, Sample
 
 
@@ -47,7 +47,7 @@ class Removal(Metric):
             for group in sample.ranked[:count]:
                 row[groups.members[group]] = True
         if not groups.memberships().any(0).all():
-            raise TargetError("groups must hold every input, else the curve has no end")
+            raise GroupsError("groups must hold every input, else the curve has no end")
         mask = torch.as_tensor(taken.reshape(-1, *explained.x.shape), device=explained.x.device)
         whole, nothing = explained.x, explained.baseline(self.baseline)
         points = (
