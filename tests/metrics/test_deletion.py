@@ -4,7 +4,7 @@ from scipy.special import expit
 
 from tests.metrics.cases import sample, two_classes
 from verixplain import Groups
-from verixplain.errors import SettingError, GroupsError
+from verixplain.errors import GroupsError, SettingError
 from verixplain.metrics.deletion import Deletion
 
 
