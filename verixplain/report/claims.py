@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from verixplain.errors import OutputError
 from verixplain.query import Query
 from verixplain.report import dump, explanation_dict, save
 from verixplain.report.json import plain
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SCHEMA = "claims/1"
 
@@ -31,14 +28,14 @@ def save_claims(
     Raises:
         OutputError: the folder cannot be written.
     """
-    from verixplain.report.figures import certified_order, enclosure
+    from verixplain.report.figures import as_png, certified_order, enclosure
 
     folder = save(found.explanation, folder, request)
     query = found.explanation.query
     files: dict[str, bytes] = {}
     if found.explanation.overlaps is not None and found.explanation.order is not None:
-        files["order.png"] = _png(certified_order(found.explanation))
-        files["enclosure.png"] = _png(enclosure(found.explanation))
+        files["order.png"] = as_png(certified_order(found.explanation))
+        files["enclosure.png"] = as_png(enclosure(found.explanation))
     for number, one in enumerate(found.claims):
         if one.finding.certificate is not None:
             files[f"claim-{number}.vxcert"] = one.finding.certificate
@@ -101,12 +98,6 @@ def _witness(query: Query, one: Finding) -> dict[str, np.ndarray]:
         "group_inputs": members,
         "group_starts": np.array([0, len(members)]),
     }
-
-
-def _png(figure: "Figure") -> bytes:
-    file = BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
 
 
 def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -32,7 +32,10 @@ UNITS = {"model": "model's units", "scaled": "units of the data range", "raw": "
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """One claim as the reader sees it; `facts` and `details` are pairs of a head and words."""
+    """One claim as the reader sees it; `facts` and `details` are pairs of a head and words.
+
+    `empirical`: it rests on samples, whatever its status.
+    """
 
     id: str
     kind: str
@@ -50,6 +53,7 @@ class ClaimRow:
     replay_command: str
     moves: tuple[tuple[str, str, str], ...]
     moved: str
+    empirical: bool
     details: tuple[tuple[str, str], ...]
 
 
@@ -288,10 +292,7 @@ def _item_facts(item: Mapping[str, Any], place: str) -> tuple[tuple[str, str], .
         ("map", f"{values['guarantee']}: {MEANING[values['guarantee']]}"),
     ]
     if values["overlap"]:
-        ends = interval(values["overlap"]["lower"], values["overlap"]["upper"])
-        found.append(
-            ("overlap in the box", f"in {ends}; negative: no input of the box changes the decision")
-        )
+        found.append(("overlap in the box", _overlap(values["overlap"])))
     if values["order"]:
         order = values["order"]
         told = f"{order['certified']:,} certified, {order['estimate']:,} estimate, "
@@ -312,6 +313,16 @@ def box(values: Mapping[str, Any]) -> str:
         f"numbers, and lie between {low!r} and {high!r} (model's units); box_lower and box_upper "
         "in explanation.npz are the exact ends"
     )
+
+
+def _overlap(ends: Mapping[str, float]) -> str:
+    """The largest overlap, and what its sign says."""
+    told = "whether the decision can change in the box is unknown"
+    if ends["upper"] < 0:
+        told = "below 0, so no input of the box changes the decision"
+    elif ends["lower"] >= 0:
+        told = "not below 0, so the decision changes in the box"
+    return f"in {interval(ends['lower'], ends['upper'])}: {told}"
 
 
 def _target(target: Mapping[str, Any]) -> str:
@@ -370,6 +381,7 @@ def _claim(
             (visible(move["input"]), f"{move['from']:.9g}", f"{move['to']:.9g}")
             for move in (claim["moved"] or {}).get("moves", ())
         ),
+        empirical=(claim["details"] or {}).get("guarantee") == "empirical",
         moved=f"{claim['moved']['inputs']:,} inputs differ" if claim["moved"] else "",
         details=tuple(
             (visible(name.replace("_", " ")), _values(value))
