@@ -1,15 +1,19 @@
 """Branch and bound for claims: nothing wrong is decided, more is, and what was found stays."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import loaded, mlp, model
 from onnx import helper
+from oracle import exact_overlaps
 
 from certify.test_exchange import APART, assert_true, question
 from verixplain.attribution.eva import EVA
 from verixplain.certify.branching import Branching
+from verixplain.certify.budget import Budget
 from verixplain.certify.run import certify
 from verixplain.features import Groups
 from verixplain.query import Box, Query, Target
@@ -107,3 +111,33 @@ def test_other_claims_say_what_they_ask(claim):
     found = certify(query, [claim], METHOD, budget="60nodes")
     assert found.claims[0].finding.status in ("estimate", "refuted", "unknown", "timeout")
     assert_true(query, found.explanation.order.above)
+
+
+@pytest.mark.parametrize("during", ["bound", "attack"])
+@pytest.mark.parametrize("how", ["interrupted", "budget"])
+def test_bounds_and_attack_end_early_too(monkeypatch, during, how):
+    query = question(mlp((4, 8, 8, 3), seed=2), 0.1, 2, [[0], [1], [2], [3]])
+    monkeypatch.setattr(Budget, "over", lambda self: self.words == "gone")
+    spent = []
+
+    def told(stage, done, count):
+        if stage == during and not spent:
+            spent.append(stage)
+            if how == "interrupted":
+                raise KeyboardInterrupt
+            monkeypatch.setattr(Budget, "over", lambda self: True)
+
+    found = certify(query, ["order", "stability"], METHOD, options={"shift": 0.1}, progress=told)
+    overlaps = found.explanation.overlaps
+    exact = exact_overlaps(query.network, query.box, query.target, query.groups.members)
+    for low, high, truth in zip(
+        [*overlaps.group_lower, overlaps.lower],
+        [*overlaps.group_upper, overlaps.upper],
+        [*exact[1:], exact[0]],
+        strict=True,
+    ):
+        assert Fraction(float(low)) <= truth.exact <= Fraction(float(high))
+    first, second = found.claims
+    assert first.stopped_by == how
+    assert second.finding.status == ("not-run" if how == "interrupted" else "timeout")
+    assert found.explanation.bound == ("interval" if during == "bound" else "crown")

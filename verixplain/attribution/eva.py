@@ -1,7 +1,7 @@
 """EVA: how much freezing a group lowers the verified adversarial overlap."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -87,44 +87,77 @@ class EVA(Method):
         Raises:
             SoundnessAlarm: a rigorous lower bound exceeds a rigorous upper bound.
         """
-        begin = time.perf_counter()
         if self.engine == "hybrid":
             return self._empirical(query, progress)
+        found = self._bounds(query, progress)
+        begin = time.perf_counter()
+        return self._enclosed(query, found, *self._attack(query, progress), begin)
+
+    def anytime(self, query: Query, progress: Progress | None = None) -> Iterator[Explanation]:
+        """What `explain` says: first with the center as the only witness, then after the attack."""
+        found = self._bounds(query, progress)
+        begin = time.perf_counter()
+        yield self._enclosed(query, found, *self._unattacked(query), begin)
+        begin = time.perf_counter()
+        yield self._enclosed(query, found, *self._attack(query, progress), begin)
+
+    def _bounds(self, query: Query, progress: Progress | None) -> "_Bounded":
+        """Upper bounds of the box and of every group."""
         engine, evaluated = self.engine, len(query.groups)
         if engine == "auto":
             engine = "parent" if self.bound in _COEFFICIENTS else "per-group"
         if engine == "parent":
             found = self._parent(query, progress)
-            box_rows, group_upper = found.parent, found.groups
-            timing, evaluated, row_upper = dict(found.timing), found.rows_evaluated, found.rows
             intervals = {
                 name: (low.cpu().numpy(), high.cpu().numpy())
                 for name, (low, high) in found.values.items()
             }
-        else:
-            box_rows, row_upper, timing = self._per_group(query, progress)
-            group_upper, intervals = row_upper.max(axis=0), {}
-            evaluated *= len(query.target.matrix(query.network.outputs)[0])
-        middle = time.perf_counter()
-        parent, groups = self._attack(query, progress)
-        timing["attack"] = time.perf_counter() - middle
-        overlaps = propagate(query.groups, float(box_rows.max()), group_upper, parent, groups)
-        overlaps = replace(
-            overlaps, row_upper=row_upper, box_row_upper=box_rows, intervals=intervals
+            return _Bounded(
+                engine,
+                found.parent,
+                found.rows,
+                found.groups,
+                intervals,
+                found.rows_evaluated,
+                found.timing,
+            )
+        box_rows, rows, timing = self._per_group(query, progress)
+        evaluated *= len(query.target.matrix(query.network.outputs)[0])
+        return _Bounded(engine, box_rows, rows, rows.max(axis=0), {}, evaluated, timing)
+
+    def _enclosed(
+        self, query: Query, found: "_Bounded", parent: Witnesses, groups: Witnesses, begin: float
+    ) -> Explanation:
+        """Scores and enclosures, from bounds and witnesses; `begin` is when the attack began."""
+        timing = {**found.timing, "attack": time.perf_counter() - begin}
+        timing["total"] = sum(timing.values())
+        overlaps = propagate(
+            query.groups, float(found.box_rows.max()), found.groups, parent, groups
         )
-        timing["total"] = time.perf_counter() - begin
+        overlaps = replace(
+            overlaps, row_upper=found.rows, box_row_upper=found.box_rows, intervals=found.intervals
+        )
         return Explanation(
             query=query,
             method="eva",
             guarantee="estimate",
             group_scores=overlaps.upper - overlaps.group_upper,
-            settings={**asdict(self), "engine": engine},
+            settings={**asdict(self), "engine": found.engine},
             bound=self.bound,
-            engine=engine,
-            rows_evaluated=evaluated,
+            engine=found.engine,
+            rows_evaluated=found.evaluated,
             overlaps=overlaps,
             timing=timing,
         )
+
+    def _unattacked(self, query: Query) -> tuple[Witnesses, Witnesses]:
+        """The center as the witness of everything."""
+        center = query.box.center.astype(query.network.input_dtype)[None]
+        whole = PGD(steps=0, restarts=1).run(
+            query, np.ones((1, center.size), dtype=bool), device=self.device
+        )
+        same = np.zeros(len(query.groups), dtype=np.int64)
+        return whole, Witnesses(*[column[same] for column in _columns(whole)])
 
     def _parent(self, query: Query, progress: Progress | None) -> GroupBounds:
         return bound_groups(
@@ -213,6 +246,27 @@ class EVA(Method):
             *[np.concatenate(column) for column in zip(*map(_columns, parts), strict=True)]
         )
         return parent, groups
+
+
+@dataclass(frozen=True, eq=False)
+class _Bounded:
+    """Upper bounds, and how they were made.
+
+    Args:
+        engine: as used.
+        box_rows, rows, groups: of every row over B and over every B_u, and the largest.
+        intervals: rigorous ones over B, by name of the value.
+        evaluated: rows bounded for single groups.
+        timing: seconds of the stages.
+    """
+
+    engine: str
+    box_rows: np.ndarray
+    rows: np.ndarray
+    groups: np.ndarray
+    intervals: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    evaluated: int
+    timing: Mapping[str, float]
 
 
 def _columns(found: Witnesses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

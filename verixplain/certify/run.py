@@ -103,9 +103,13 @@ def certify(
     about_eva = [part for _, part in asked if getattr(part, "explained_by", None) is None]
     interrupted = False
     if about_eva:
-        run = _Run(task, method.explain(query, progress))
+        found, ended = _enclosed(task)
+        run = _Run(task, found)
         order_needed = any(getattr(part, "needs_order", False) for part in about_eva)
-        interrupted = run.stages(list(judged.values()), order_needed)
+        run.stopped = ended or run.stopped
+        interrupted = ended == "interrupted"
+        if not ended:
+            interrupted = run.stages(list(judged.values()), order_needed)
         explanation, proved = run.explanation(), run.proved()
         for i, part in judged.items():
             outcomes[i] = _ended(asked[i], part.judge(proved), run.stopped, spent)
@@ -120,6 +124,35 @@ def certify(
         explanation = asked[0][1].explained_by.explain(query, progress)
     ended = tuple(outcomes[i] for i in range(len(asked)))
     return Certified(explanation, ended, spent.spent)
+
+
+class _OverError(Exception):
+    """The budget was over inside bounds or attack."""
+
+
+def _enclosed(task: Task) -> tuple[Explanation, str]:
+    """EVA's explanation, as far as it goes, and why it ended early, "" where it did not.
+
+    Without an attack the center is the witness; without the bounds, intervals are.
+    """
+    found, ended = None, ""
+
+    def told(stage: str, done: int, count: int) -> None:
+        task.progress(stage, done, count)
+        if task.budget.over():
+            raise _OverError
+
+    try:
+        for found in task.method.anytime(task.query, told):  # noqa: B007 (the last one stands)
+            pass
+    except _OverError:
+        ended = "budget"
+    except KeyboardInterrupt:
+        ended = "interrupted"
+    if found is None:
+        rough = replace(task.method, bound="interval", engine="per-group")
+        found = next(rough.anytime(task.query))
+    return found, ended
 
 
 def _ended(asked: tuple[str, Any], finding: Finding, stopped: str, spent: Budget) -> Outcome:
