@@ -50,14 +50,18 @@ def test_every_item_is_laid_out_like_explain_out(done):
     for row in rows(folder):
         place = folder / "items" / row["key"]
         assert sorted(p.name for p in place.iterdir()) == row["files"]
-        assert row["files"] == ["explanation.json", "explanation.npz", "heatmap.png"]
+        certificates = [c["certificate"] for c in row["claims"] if c.get("certificate")]
+        explained = ["explanation.json", "explanation.npz", "heatmap.png"]
+        assert row["files"] == sorted([*explained, *certificates])
         assert [claim["kind"] for claim in row["claims"]] == ["prediction", "order", "top-k"]
 
 
 def test_a_wide_box_is_refuted_by_a_witness_and_a_small_one_holds(done):
     _, folder = done
     found = {row["question"]: row["claims"][0] for row in rows(folder)}
-    assert found["quarters"]["status"] == "estimate"
+    assert found["quarters"]["status"] == "certified"
+    assert found["quarters"]["semantics"] == "real+float32"
+    assert found["quarters"]["certificate"] == "prediction.vxcert"
     assert found["quarters"]["bound"] < 0
     assert found["wide"]["status"] == "refuted"
     assert found["wide"]["replayed"] >= 0
@@ -72,7 +76,7 @@ def test_status_counts_and_exit_codes(done, capsys):
     assert cli.execute(["status", str(folder), "--json"]) == 1
     values = json.loads(capsys.readouterr().out)
     assert (
-        values["claims"]["prediction"] | {"refuted": 3, "estimate": 3, "planned": 6}
+        values["claims"]["prediction"] | {"refuted": 3, "certified": 3, "planned": 6}
         == (values["claims"]["prediction"])
     )
     assert sum(values["outcomes"].values()) == 6

@@ -1,11 +1,15 @@
 """Explain one input, and say what is claimed of it."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from verixplain.jobs.parts import claims, kinds
+
+if TYPE_CHECKING:
+    from verixplain.certify.claim import Finding
+    from verixplain.explanation import Explanation
 
 
 @kinds.add
@@ -37,11 +41,40 @@ def explain(task: Mapping[str, Any]) -> dict[str, Any]:
     found = explained(
         asked.query(network, given), task["method"], top_k=task["top_k"], **task["settings"]
     )
+    found, certified = certified_claims(found, task["claims"])
     words = asked.to_dict()
     record = {**words, "input": given.source, "label": given.label, "read_as": given.units}
     with tempfile.TemporaryDirectory() as folder:
         save(found, folder, record)
         files = {name: (Path(folder) / name).read_bytes() for name in FILES}
     facts["guarantee"] = found.guarantee
-    made = [{"id": name, "kind": name, **claims[name](found)} for name in task["claims"]]
+    made = []
+    for name in task["claims"]:
+        claim = {"id": name, "kind": name, **claims[name](found)}
+        if name in certified:
+            finding = certified[name]
+            claim |= {"semantics": finding.semantics, "certificate": f"{name}.vxcert"}
+            claim["status"] = finding.status
+            files[f"{name}.vxcert"] = finding.certificate
+        made.append(claim)
     return {"claims": made, "files": files, "facts": facts}
+
+
+def certified_claims(
+    found: "Explanation", names: Sequence[str]
+) -> tuple["Explanation", dict[str, "Finding"]]:
+    """The explanation and the claims about it, with what the independent checker accepts."""
+    from verixplain.certificate.issue import issue
+    from verixplain.certify.claim import Proved, claim_named
+    from verixplain.certify.run import Certified, Outcome
+
+    if found.overlaps is None or found.order is None or found.top_k is None:
+        return found, {}
+    proved = Proved(found.query, found.group_scores, found.overlaps, found.order)
+    outcomes = []
+    for name in names:
+        _, kind = claim_named(f"top-k:{found.top_k.k}" if name == "top-k" else name)
+        outcomes.append(Outcome(name, {}, kind.judge(proved), "settled", 0.0, 0))
+    said = issue(Certified(found, tuple(outcomes), 0.0))
+    accepted = {one.kind: one.finding for one in said.claims if one.finding.certificate}
+    return said.explanation, accepted

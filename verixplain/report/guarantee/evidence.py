@@ -241,16 +241,19 @@ def _claims(
 
 def _from_ledger(claim: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """A claim of a run, which has no claims.json."""
-    known = {key: claim[key] for key in ("id", "kind", "status", "bound", "reason") if key in claim}
+    kept = ("id", "kind", "status", "bound", "reason", "semantics", "certificate")
+    known = {key: claim[key] for key in ("id", "kind", "status", *_CLAIM) if key in claim}
+    if known.get("certificate") is not None:
+        _plain(known["certificate"])
     rest = {key: value for key, value in claim.items() if key not in known}
     shown = claim["status"] == "refuted" and "explanation.npz" in row["files"]
     return {
         **_CLAIM,
-        **known,
-        "recorded": claim["status"],
         "statement": _said(claim["kind"]),
         "witness": "explanation.npz" if shown else None,
         "details": rest or None,
+        **known,
+        "recorded": claim["status"],
     }
 
 
