@@ -45,6 +45,8 @@ def test_the_top_holds_where_no_kink_is_and_is_refuted_beyond_one():
     assert found.finding.status == "estimate"
     assert found.finding.details["top_k"] == [1]
     assert found.finding.details["certain_signs"] == 1
+    details = found.finding.details
+    assert 0 <= details["change_linf_at_least"] <= details["change_linf_at_most"]
     asked = query(network, Box.around(x, 0.5))
     finding = claimed(asked, "map-stability:saliency").finding
     assert finding.status == "refuted"
@@ -163,6 +165,7 @@ def test_words_that_are_no_claim_are_refused():
         ("map-stability:saliency", {"top_k": 0}, "at least 1"),
         ("map-stability:saliency", {"shift": 0.1}, "--shift"),
         ("map-sign:rise", {}, "METHOD is one of"),
+        ("map-stability:eva", {"shift": "0.1", "radius": "max"}, "--shift max"),
     ]:
         with pytest.raises(SettingError, match=message):
             claim_named(words, options)

@@ -59,7 +59,7 @@ def _setting(words: str, usage: str) -> tuple[str, Any]:
     return name, value
 
 
-def largest(members: Tensor, names: tuple[str, ...]) -> str:
+def top_in_words(members: Tensor, names: tuple[str, ...]) -> str:
     """That these features have the largest scores, in words."""
     listed = ", ".join(names[u] for u in members.tolist())
     if len(members) == 1:
@@ -96,19 +96,22 @@ class MapClaim:
 
 
 def _within(search: MapSearch, goal: Goal, words: str, task: Task) -> Iterator[Finding]:
-    """The box of the query: one bound, an attack, then smaller and smaller boxes."""
-    box, statement, attacked = task.query.box, f"{words}, for every input of the box", False
+    """The box of the query: one bound, attacks, then smaller and smaller boxes."""
+    box, statement = task.query.box, f"{words}, for every input of the box"
+    seen: dict[str, Any] = {}
     for proof in search.proofs(box.lower, box.upper, goal):
         task.progress("boxes", proof.boxes - 1, proof.boxes)
         status = "estimate" if proof.holds else "unknown"
         details, arrays = described(search, proof)
-        yield Finding(status, statement, details=details, arrays=arrays)
-        if not attacked and not proof.holds:
-            attacked = True
-            broken = search.attack(box.lower, box.upper, goal)
-            if broken is not None:
-                yield _refuted(search, broken, statement)
-                return
+        yield Finding(status, statement, details=details | seen, arrays=arrays)
+        if seen:
+            continue
+        broken = None if proof.holds else search.attack(box.lower, box.upper, goal)
+        if broken is not None:
+            yield _refuted(search, broken, statement)
+            return
+        seen["change_linf_at_least"] = search.farthest(box.lower, box.upper)
+        yield Finding(status, statement, details=details | seen, arrays=arrays)
 
 
 def _largest(search: MapSearch, goal: Goal, words: str, task: Task) -> Iterator[Finding]:
@@ -116,8 +119,8 @@ def _largest(search: MapSearch, goal: Goal, words: str, task: Task) -> Iterator[
     for number, (proved, broken, proof) in enumerate(search.largest(goal)):
         task.progress("radii", number, number + 1)
         radii = {"r_certified": proved, "r_attacked": broken and broken.radius}
-        above = f"another map was found at {broken.radius:.6g}" if broken else "no other was found"
-        statement = f"{words}, for every input within {_down(proved)}; {above}"
+        above = f"not so at {broken.radius:.6g}" if broken else "no attack found where it is not so"
+        statement = f"{words}, for every input within {_down(proved)} (model's units); {above}"
         if proof is None:
             yield Finding("unknown", statement, details=radii, arrays=_point(search))
             continue

@@ -3,7 +3,7 @@
 from typing import Any
 
 from verixplain.certify.claim import claim_kinds
-from verixplain.certify.kinds._maps import NOT_SURE, MapClaim, largest, method_in
+from verixplain.certify.kinds._maps import NOT_SURE, MapClaim, method_in, top_in_words
 from verixplain.certify.maps._arithmetic import Region
 from verixplain.certify.maps._goals import Goal, TopK
 from verixplain.errors import SettingError
@@ -29,6 +29,8 @@ class MapStabilityClaim(MapClaim):
     def __new__(cls, words: str, shift: Any = None, **others: Any) -> Any:
         """The claim; that of EVA is the claim `stability`."""
         if words == "eva":
+            if others.get("radius") is not None:
+                raise SettingError("the order of EVA is stable up to a shift; use --shift max")
             of = f"top-k:{others['top_k']}" if "top_k" in others else "order"
             return claim_kinds["stability"](of, shift=shift)
         if shift is not None:
@@ -45,4 +47,4 @@ class MapStabilityClaim(MapClaim):
         goal = TopK.at(start, self.k)
         if goal is None:
             return None, NOT_SURE
-        return goal, largest(goal.members, names)
+        return goal, top_in_words(goal.members, names)

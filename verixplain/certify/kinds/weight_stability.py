@@ -7,7 +7,7 @@ import numpy as np
 
 from verixplain.attribution._weights import Weights, changed
 from verixplain.certify.claim import Finding, Task, claim_kinds
-from verixplain.certify.kinds._maps import NOT_SURE, described, largest, method_in
+from verixplain.certify.kinds._maps import NOT_SURE, described, method_in, top_in_words
 from verixplain.certify.maps._goals import TopK
 from verixplain.certify.maps._search import MapSearch
 from verixplain.errors import SettingError
@@ -50,7 +50,7 @@ class WeightStabilityClaim:
             yield Finding("unknown", NOT_SURE)
             return
         statement = (
-            f"{largest(goal.members, task.query.groups.names)}, for every weight within "
+            f"{top_in_words(goal.members, task.query.groups.names)}, for every weight within "
             f"{self.share:g} of its size and every input of the box"
         )
         search.loosened(self.share)

@@ -108,8 +108,9 @@ class MapSearch:
 
     def loosened(self, share: float) -> None:
         """From here on, regions hold for every weight within this share of itself too."""
-        slopes = LooseSlopes(self.map.slopes, share)
-        self.map = maps[self.map.method.name](slopes, self.map.method)
+        method, chosen = self.map.method, self.task.method
+        slopes = LooseSlopes(self.query, method, chosen.bound, chosen.device, share)
+        self.map = maps[method.name](slopes, method)
 
     def region(self, *boxes: Ends) -> list[Region]:
         """Where the features' scores lie over each of some boxes."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
+from verixplain.attribution._base import Attribution
 from verixplain.bounds.enclosure import UNIT64, Interval, gamma, through
 from verixplain.bounds.jacobian import Ends
 from verixplain.certify.maps._arithmetic import down, up
@@ -22,6 +23,7 @@ from verixplain.network import Network
 from verixplain.network.build import WEIGHT_OPERATORS, sites
 from verixplain.network.graph import Site
 from verixplain.network.primitives import Affine, Plan, Rearrange, ScaleShift
+from verixplain.query import Query
 
 AFTER = {"Add", "Sub", "Mul"}
 """Operators whose one constant is a weight where it comes after a layer that has weights."""
@@ -80,15 +82,16 @@ class LooseSlopes(Slopes):
     """The gradient for every input of a box and every weight within a share of itself.
 
     Args:
-        slopes: those of the network as it is.
+        query, method, bound, device: as for `Slopes`; the bound method is not used.
         share: how far each weight moves at most, relative to its size.
     """
 
-    def __init__(self, slopes: Slopes, share: float) -> None:
-        self.__dict__.update(slopes.__dict__)
+    def __init__(
+        self, query: Query, method: Attribution, bound: str, device: str, share: float
+    ) -> None:
+        super().__init__(query, method, bound, device)
         self.share = share
-        names = weight_steps(slopes.network, slopes.engine.exact)
-        self.loose = dict.fromkeys(names, share)
+        self.loose = dict.fromkeys(weight_steps(query.network, self.engine.exact), share)
 
     def inside(self, lower: Tensor, upper: Tensor) -> tuple[dict[str, Ends], Tensor]:
         plan = self.engine.exact
