@@ -241,7 +241,6 @@ def _claims(
 
 def _from_ledger(claim: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """A claim of a run, which has no claims.json."""
-    kept = ("id", "kind", "status", "bound", "reason", "semantics", "certificate")
     known = {key: claim[key] for key in ("id", "kind", "status", *_CLAIM) if key in claim}
     if known.get("certificate") is not None:
         _plain(known["certificate"])
