@@ -75,3 +75,14 @@ def test_without_its_certificate_nothing_is_certified(made, tmp_path, how):
     found = claims(made, tmp_path / "copy")[PREDICTION]
     assert found["status"] == "error"
     assert "certificate" in found["reason"]
+
+
+def test_the_certificates_of_a_run_are_checked_with_the_models_it_names(whole_run, tmp_path):
+    evidence = gather(whole_run, tmp_path)
+    without_certificate(evidence)
+    recheck(evidence)
+    found = [claim for item in evidence.items for claim in item["claims"] if claim["certificate"]]
+    assert found
+    assert {claim["check"]["verdict"] for claim in found} == {"ACCEPTED"}
+    assert "certified" in {claim["status"] for claim in found}
+    assert all(claim["status"] == claim["recorded"] for claim in found)
