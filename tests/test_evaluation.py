@@ -10,6 +10,8 @@ from verixplain import evaluation, explain
 from verixplain.attribution.saliency import Saliency
 from verixplain.errors import InputError, SettingError, SoundnessAlarm, UnknownNameError
 from verixplain.evaluation import Case, evaluate
+from verixplain.metrics._base import Measured
+from verixplain.metrics.sparseness import Sparseness
 from verixplain.report.json import model_dict
 from verixplain.report.tables import save_evaluation
 
@@ -97,6 +99,16 @@ def test_a_method_that_fails_fails_once_for_all_metrics(queries):
     found = evaluate(queries[:1], [Broken()], ["deletion", "insertion", "sparseness"])
     assert len(seen) == 1
     assert len(found.failures()) == 3
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_a_failure(queries, value):
+    class Wrong(Sparseness):
+        def measure(self, sample):
+            return Measured(value)
+
+    (failure,) = evaluate(queries[:1], ["saliency"], [Wrong()]).failures()
+    assert failure["reason"].startswith("NotFiniteError")
 
 
 def test_an_alarm_is_never_a_row(queries):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from verixplain.attribution._base import Attribution, Explained
-from verixplain.errors import InputError, SettingError
+from verixplain.errors import InputError, NotFiniteError, SettingError
 from verixplain.explanation import Explanation
 
 KINDS = ("faithfulness", "robustness", "localisation", "complexity", "agreement")
@@ -85,12 +85,19 @@ class Measured:
             None where nothing bounds it.
         undefined: why the number is only a convention here (a constant map, say), or "".
         details: what else a reader may want, plain values.
+
+    Raises:
+        NotFiniteError: the number is NaN or infinite.
     """
 
     value: float
     lower: float | None = None
     undefined: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not all(np.isfinite(one) for one in (self.value, self.lower) if one is not None):
+            raise NotFiniteError(f"a metric gave {self.value} (lower {self.lower})")
 
 
 class Metric:
