@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import numpy as np
 
 from verixplain.errors import InputError, OutputError, ReportError
 from verixplain.inputs import arrays
-from verixplain.jobs.parts import claims as job_claims
 from verixplain.jobs.store import Ledger
 from verixplain.report import FILES
 from verixplain.report.json import array_sha256, dump
@@ -248,20 +246,11 @@ def _from_ledger(claim: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, 
     shown = claim["status"] == "refuted" and "explanation.npz" in row["files"]
     return {
         **_CLAIM,
-        "statement": _said(claim["kind"]),
         "witness": "explanation.npz" if shown else None,
         "details": rest or None,
         **known,
         "recorded": claim["status"],
     }
-
-
-def _said(kind: str) -> str:
-    """What a job's claim says: the first sentence of the file that judges it."""
-    if kind not in set(job_claims):
-        return ""
-    words = import_module(f"{job_claims.package}.{kind.replace('-', '_')}").__doc__ or ""
-    return words.strip().split("\n\n")[0].rstrip(".")
 
 
 def _json(found: Evidence, path: str, schema: str) -> dict[str, Any]:
