@@ -81,6 +81,13 @@ def test_a_kink_at_the_input_leaves_the_top_open():
     assert "not sure" in finding.statement
 
 
+def test_a_constant_map_ties_everywhere():
+    network = loaded(piecewise([[1.0, 1.0]], [-9.0], [[1.0], [0.0]], (1.0, 0.0)))
+    asked = query(network, Box.around(np.array([0.5, 0.5]), 0.1))
+    for words in ("map-stability:saliency", "map-sign:saliency"):
+        assert claimed(asked, words).finding.status == "unknown"
+
+
 def test_splitting_proves_what_one_box_does_not_and_stays_inside():
     """`relu(x) - relu(-x) + ...` over both sides: halves know on which side they are."""
     network = loaded(mlp((2, 6, 6, 2), seed=3))

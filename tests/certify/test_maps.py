@@ -203,3 +203,26 @@ def test_a_probability_is_refused():
     asked = Query(network, boxed(network, 0.1), Target.label(0))
     with pytest.raises(UnsupportedMethodError, match="probability"):
         search(asked, "saliency", quantity="probability")
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_sides_without_width_are_no_trap(name):
+    network = loaded(mlp((4, 8, 8, 3)))
+    x = np.random.default_rng(1).uniform(0, 1, 4).astype("f4")
+    box = Box.around(x, np.array([0.3, 0.0, 0.0, 0.2]))
+    one = search(query(network, box), name, **SMALL[name])
+    found = region(one, box)
+    for point in corners(box):
+        assert inside(found.lower, found.upper, exact_map(one, point))
+
+
+@pytest.mark.parametrize("name", ["saliency", "integrated-gradients", "grad-cam"])
+def test_boxes_together_are_what_they_are_alone(name):
+    network = loaded(cnn())
+    parts = [boxed(network, radius, seed) for radius, seed in ((0.02, 1), (0.3, 2), (0.0, 3))]
+    ends = [(part.lower, part.upper) for part in parts]
+    one = search(query(network, parts[0], 1), name, **SMALL.get(name, {}))
+    for together, (low, high) in zip(one.region(*ends), ends, strict=True):
+        (alone,) = one.region((low, high))
+        torch.testing.assert_close(together.lower, alone.lower, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(together.upper, alone.upper, rtol=1e-9, atol=1e-12)
