@@ -132,7 +132,7 @@ def test_differences(done):
     after[1]["claims"][0] |= {"bound": -123.0}
     del after[2]
     found = difference(before, after)
-    assert [(one["from"], one["to"]) for one in found["changed"]] == [("estimate", "unknown")]
+    assert [(one["from"], one["to"]) for one in found["changed"]] == [("certified", "unknown")]
     assert [one["to"] for one in found["moved"]] == [-123.0]
     assert len(found["only_first"]) == 3
     assert found["only_second"] == []
@@ -164,7 +164,12 @@ def test_parquet(done, tmp_path):
     to_parquet(rows(done[1]), tmp_path / "t.parquet")
     table = parquet.read_table(tmp_path / "t.parquet")
     assert table.num_rows == 18
-    assert set(table.column("status").to_pylist()) <= {"estimate", "unknown", "refuted"}
+    assert set(table.column("status").to_pylist()) <= {
+        "certified",
+        "estimate",
+        "unknown",
+        "refuted",
+    }
 
 
 def wrong_inputs(folder):
