@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from jobs.conftest import EVA, QUESTION, written
 from verixplain import cli, models
 from verixplain.errors import JobError
-from verixplain.jobs.job import read
+from verixplain.jobs.job import _check_claim, read
 from verixplain.jobs.plan import items, surveys
 
 SURVEYED = {
@@ -51,9 +51,7 @@ HOSTILE = {
     "limits.seconds": {"limits": {"seconds": 0}},
     "limits.memory": {"limits": {"memory": "much"}},
     "no method 'evva'; there are: ": {"methods": [{**EVA, "method": "evva"}]},
-    "no claim 'truth'; there are: order, prediction, top-k": {
-        "methods": [{**EVA, "claims": ["truth"]}]
-    },
+    "no claim 'truth'; there are: ": {"methods": [{**EVA, "claims": ["truth"]}]},
     "two questions are called 'quarters'": {"questions": [QUESTION, QUESTION]},
     "no models called 'other'": {"questions": [{**QUESTION, "models": ["other"]}]},
     "no data called 'other'": {"questions": [{**QUESTION, "data": ["other"]}]},
@@ -122,3 +120,19 @@ def test_instances(tmp_path):
         (tmp_path / "instances.csv").write_text(text)
         with pytest.raises(JobError):
             read(tmp_path / "instances.csv")
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"),
+    [
+        ("truth", "no claim"),
+        ("pair:1", "pair:U,V"),
+        ("sufficient", "certify"),
+        ("order:1", "order"),
+    ],
+)
+def test_claims_are_kinds_that_an_explanation_settles(claim, words):
+    for known in ("order", "top-k", "top-k:2", "pair:1,2", "prediction"):
+        _check_claim(known)
+    with pytest.raises(JobError, match=words):
+        _check_claim(claim)

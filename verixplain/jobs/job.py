@@ -12,8 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from verixplain.certify.claim import claim_named
 from verixplain.errors import JobError, SettingError, UnknownNameError
-from verixplain.jobs.parts import claims as claim_kinds
+from verixplain.registry import claim_kinds
 from verixplain.registry import methods as method_names
 
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -256,8 +257,7 @@ def _method(entry: Mapping[str, Any], seed: int) -> MethodEntry:
     if method not in set(method_names):
         raise JobError(f"methods: no method {method!r}; there are: {', '.join(method_names)}")
     for claim in entry.get("claims", ()):
-        if claim not in set(claim_kinds):
-            raise JobError(f"claims: no claim {claim!r}; there are: {', '.join(claim_kinds)}")
+        _check_claim(claim)
     settings = dict(entry.get("settings", {}))
     return MethodEntry(
         entry.get("name", method),
@@ -266,6 +266,21 @@ def _method(entry: Mapping[str, Any], seed: int) -> MethodEntry:
         tuple(entry.get("claims", ())),
         entry.get("top_k", 3),
     )
+
+
+def _check_claim(words: str) -> None:
+    """Refuse a claim that nobody knows, or that an explanation alone cannot settle."""
+    name, _, rest = words.partition(":")
+    if name not in set(claim_kinds):
+        raise JobError(f"claims: no claim {words!r}; there are: {', '.join(claim_kinds)}")
+    if name == "top-k" and not rest:
+        return  # the k of the method
+    try:
+        _, kind = claim_named(words)
+    except SettingError as error:
+        raise JobError(f"claims: {error}") from error
+    if not hasattr(kind, "judge"):
+        raise JobError(f"claims: {name} has a proof of its own; use verixplain certify")
 
 
 def _instances(entry: Mapping[str, Any], home: Path) -> list[InstanceEntry]:

@@ -1,9 +1,8 @@
-"""The parts of jobs by name: what an item can be, what can be claimed, where items run."""
+"""The parts of jobs by name: what an item can be, and where items run."""
 
 from verixplain.registry import Registry
 
 kinds = Registry("kind of item", "verixplain.jobs.kinds")
-claims = Registry("claim", "verixplain.jobs.claims")
 executors = Registry("executor", "verixplain.jobs.executors")
 
 OUTCOMES = ("done", "timeout", "out-of-memory", "unsupported", "error", "not-run")

@@ -471,7 +471,9 @@ def radii_figure(found: Sequence["Radius"], words: str) -> Figure:
     right.legend(fontsize=8)
     for axis in (left, right):
         axis.set(xlabel="radius", xscale="log")
+        axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.3)
+    right.yaxis.set_major_formatter("{x:g}")
     figure.supxlabel(words, fontsize=8, wrap=True)
     return figure
 

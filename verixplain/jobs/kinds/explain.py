@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verixplain.jobs.parts import claims, kinds
+from verixplain.jobs.parts import kinds
 
 if TYPE_CHECKING:
     from verixplain.certify.claim import Finding
@@ -41,7 +41,7 @@ def explain(task: Mapping[str, Any]) -> dict[str, Any]:
     found = explained(
         asked.query(network, given), task["method"], top_k=task["top_k"], **task["settings"]
     )
-    found, certified = certified_claims(found, task["claims"])
+    found, findings = judged(found, task["claims"])
     words = asked.to_dict()
     record = {**words, "input": given.source, "label": given.label, "read_as": given.units}
     with tempfile.TemporaryDirectory() as folder:
@@ -50,20 +50,29 @@ def explain(task: Mapping[str, Any]) -> dict[str, Any]:
     facts["guarantee"] = found.guarantee
     made = []
     for name in task["claims"]:
-        claim = {"id": name, "kind": name, **claims[name](found)}
-        if name in certified:
-            finding = certified[name]
-            claim |= {"semantics": finding.semantics, "certificate": f"{name}.vxcert"}
-            claim["status"] = finding.status
-            files[f"{name}.vxcert"] = finding.certificate
+        claim: dict[str, Any] = {"id": name, "kind": name.partition(":")[0]}
+        finding = findings.get(name)
+        if finding is None:
+            reason = f"{found.method} bounds nothing"
+            made.append({**claim, "status": "unsupported", "reason": reason})
+            continue
+        claim |= {"status": finding.status, "statement": finding.statement, "bound": finding.bound}
+        claim |= finding.details or {}
+        if finding.certificate is not None:
+            place = f"{name.replace(':', '-').replace(',', '-')}.vxcert"
+            claim |= {"semantics": finding.semantics, "certificate": place}
+            files[place] = finding.certificate
         made.append(claim)
     return {"claims": made, "files": files, "facts": facts}
 
 
-def certified_claims(
+def judged(
     found: "Explanation", names: Sequence[str]
 ) -> tuple["Explanation", dict[str, "Finding"]]:
-    """The explanation and the claims about it, with what the independent checker accepts."""
+    """What is known of claims about an explanation, and it with what the checker accepts.
+
+    No finding of a claim where the method bounds nothing.
+    """
     from verixplain.certificate.issue import issue
     from verixplain.certify.claim import Proved, claim_named
     from verixplain.certify.run import Certified, Outcome
@@ -73,8 +82,8 @@ def certified_claims(
     proved = Proved(found.query, found.group_scores, found.overlaps, found.order)
     outcomes = []
     for name in names:
-        _, kind = claim_named(f"top-k:{found.top_k.k}" if name == "top-k" else name)
-        outcomes.append(Outcome(name, {}, kind.judge(proved), "settled", 0.0, 0))
+        kind, part = claim_named(f"top-k:{found.top_k.k}" if name == "top-k" else name)
+        outcomes.append(Outcome(kind, part.parameters, part.judge(proved), "settled", 0.0, 0))
     said = issue(Certified(found, tuple(outcomes), 0.0))
-    accepted = {one.kind: one.finding for one in said.claims if one.finding.certificate}
-    return said.explanation, accepted
+    findings = [one.finding for one in said.claims]
+    return said.explanation, dict(zip(names, findings, strict=True))

@@ -1,1 +1,0 @@
-"""What can be claimed of an explanation; one claim a file."""
