@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import cnn, loaded, mlp, residual
+from networks import cnn, loaded, mlp, model, residual
+from onnx import helper
 from oracle import corners, exact_gradients
 
 from certify.map_cases import inside, piecewise, query, search
@@ -14,7 +15,7 @@ from verixplain.attribution._weights import changed
 from verixplain.attribution.eva import EVA
 from verixplain.certify.claim import claim_named
 from verixplain.certify.kinds.weight_stability import moved
-from verixplain.certify.maps._weights import weight_names
+from verixplain.certify.maps._weights import weight_names, weight_steps
 from verixplain.certify.run import certify
 from verixplain.errors import SettingError
 from verixplain.query import Box
@@ -88,3 +89,31 @@ def test_a_share_is_needed_and_below_one():
     for options in ({}, {"sigma_box": 1.0}, {"sigma_box": -0.1}, {"sigma_box": float("nan")}):
         with pytest.raises(SettingError, match="--sigma-box"):
             claim_named("weight-stability:saliency", options)
+
+
+def test_weights_are_those_of_layers_and_what_is_added_after_them():
+    """A scale before the first layer, a divisor and a slope are none, and stay as they are."""
+    nodes = [
+        helper.make_node("Mul", ["x", "before"], ["p"], "prepare"),
+        helper.make_node("MatMul", ["p", "w"], ["s"], "first"),
+        helper.make_node("Add", ["s", "b"], ["t"], "bias"),
+        helper.make_node("PRelu", ["t", "slope"], ["a"], "prelu"),
+        helper.make_node("Div", ["a", "divisor"], ["d"], "divide"),
+        helper.make_node("MatMul", ["d", "v"], ["y"], "last"),
+    ]
+    constants = {
+        "before": np.full(2, 2, "f4"), "w": np.eye(2, dtype="f4"), "b": np.ones(2, "f4"),
+        "slope": np.full(2, 0.5, "f4"), "divisor": np.full(2, 2, "f4"),
+        "v": np.array([[2, 0], [1, 0]], "f4"),
+    }  # fmt: skip
+    network = loaded(model(nodes, constants, ("batch", 2)))
+    assert weight_names(network) == ["b", "v", "w"]
+    steps = {name.split("#")[0] for name in weight_steps(network, network.plan)}
+    assert steps == {"first", "bias", "last"}
+    asked = query(network, Box.around(np.array([0.5, 0.5]), 0.0))
+    options = {"sigma_box": 0.4}
+    (one,) = certify(
+        asked, ["weight-stability:saliency"], EVA(device="cpu"), options=options
+    ).claims
+    assert one.finding.status == "refuted"
+    assert set(one.finding.arrays) == {"weights:b", "weights:v", "weights:w"}

@@ -1,15 +1,16 @@
 """A gradient map stays what it is, whatever the weights of a box around the network's."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from verixplain.attribution._weights import Weights, changed
+from verixplain.attribution._weights import changed
 from verixplain.certify.claim import Finding, Task, claim_kinds
 from verixplain.certify.kinds._maps import NOT_SURE, described, method_in, top_in_words
 from verixplain.certify.maps._goals import TopK
 from verixplain.certify.maps._search import MapSearch
+from verixplain.certify.maps._weights import weight_names
 from verixplain.errors import SettingError
 from verixplain.network import Network
 
@@ -57,7 +58,7 @@ class WeightStabilityClaim:
         attacked, box = False, task.query.box
         for proof in search.proofs(box.lower, box.upper, goal):
             details, arrays = described(search, proof)
-            details["weights"] = len(search.map.slopes.loose)
+            details["steps_with_weights"] = len(search.map.slopes.loose)
             status = "estimate" if proof.holds else "unknown"
             yield Finding(status, statement, details=details, arrays=arrays)
             if not attacked and not proof.holds:
@@ -70,7 +71,7 @@ class WeightStabilityClaim:
     def _attacked(self, task: Task, goal: TopK) -> dict[str, np.ndarray] | None:
         """The constants of a network in the box whose map at the input is certainly another."""
         query, center = task.query, task.query.box.center
-        weights = Weights(normalisations=False).names(query.network)
+        weights = weight_names(query.network)
         generator = np.random.default_rng(task.method.seed)
         label = query.network(center[None])[0].argmax()
         for number in range(_DRAWS):
@@ -97,8 +98,6 @@ def moved(network: Network, name: str, share: float, generator: np.random.Genera
     return np.where(far, np.nextafter(new, old), new)
 
 
-def _about(task: Task, network: Network) -> Any:
+def _about(task: Task, network: Network) -> Task:
     """The same task about another network."""
-    from dataclasses import replace
-
     return replace(task, query=replace(task.query, network=network))

@@ -5,6 +5,8 @@ to `rest` and to the ends of the intervals at every step, so that every region h
 scores.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -130,7 +132,7 @@ def grouped(region: Region, groups: Groups) -> Region:
     return Region(low, high, sums(region.centre), sums(region.symbols), rest)
 
 
-def _ends(region: Region, sums, slack: float) -> tuple[Tensor, Tensor]:
+def _ends(region: Region, sums: Callable[[Tensor], Tensor], slack: float) -> tuple[Tensor, Tensor]:
     """Sums of the ends of intervals, rounded outward."""
     below = sums(region.lower) - 2 * slack * sums(region.lower.abs()) - _TINY
     above = sums(region.upper) + 2 * slack * sums(region.upper.abs()) + _TINY

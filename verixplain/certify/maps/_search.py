@@ -1,6 +1,6 @@
 """Proofs and attacks about one map: box after box, and radius after radius."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ _CLOSE = 1.05
 """The search for a radius ends where two radii are so near, as a ratio."""
 
 Ends = tuple[np.ndarray, np.ndarray]
+Loss = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +223,10 @@ class MapSearch:
         gaps = torch.maximum(found.lower - self.start.upper, self.start.lower - found.upper)
         return max(0.0, float(torch.nextafter(gaps.max(), gaps.new_tensor(-torch.inf))))
 
-    def _attacked(self, lower: np.ndarray, upper: np.ndarray, loss, enough: float) -> np.ndarray:
+    def _attacked(
+        self, lower: np.ndarray, upper: np.ndarray, loss: Loss, enough: float
+    ) -> np.ndarray:
+        """The best point of an attack that only counts points of the same decision."""
         method, x = self.task.method, self.map.slopes.explained.x[None]
         smooth = Shown(self.shown.plan, self.shown.number, rounded(self.shown.plan, x))
         matrix, offsets = self.query.target.matrix(self.query.network.outputs)
