@@ -7,6 +7,8 @@ import pytest
 from onnx import helper
 
 from tests import networks
+from tests.report.examples import digit
+from verixplain import models
 from verixplain.attribution.eva import EVA
 from verixplain.certificate import checking
 from verixplain.certificate.issue import issue
@@ -115,6 +117,26 @@ def test_a_sufficient_set_is_certified_for_its_inputs():
         if "sufficient" in words
     ]
     assert "inputs of group 0 are sufficient" in said
+
+
+def test_every_kind_of_claim_that_the_checker_knows_can_be_shown():
+    from verixplain.certificate.reading import _KINDS
+    from verixplain.checker.claims import KINDS
+
+    assert set(_KINDS) == set(KINDS)
+
+
+def test_pairs_of_the_exchange_rule_are_certified_for_the_reals_alone():
+    network = load(models.find("digits_mlp"))
+    image = digit(3)
+    groups = Groups.grid(image.shape, 4, 4)
+    asked = Query(network, Box.around(image, 0.01), Target.label(3), groups)
+    found = certify(asked, ["order"], EVA(steps=5, restarts=1), budget="40nodes")
+    order = issue(found).claims[0].finding
+    report = check(network.data, order.certificate).report
+    assert "exchange" in [claim["kind"] for claim in report["claims"]]
+    assert order.semantics == "real"
+    assert report["semantics"] == {"real": "ACCEPTED"}
 
 
 def test_rows_with_thresholds_are_certified_as_bounds():

@@ -1,5 +1,6 @@
 """What each kind of claim says, on networks small enough to know the answer."""
 
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -111,16 +112,25 @@ def test_float32_is_said_only_where_it_was_proved():
 
 
 def test_the_constructed_network_is_not_certified():
-    """A bias of 2^25 cancels: float32 bounds say the margin is +0.469; it is -0.5 everywhere."""
+    """A bias of 2^25 swallows x: float32 says that -f is below -0.469; exactly it is x - 0.469."""
+    weight = np.array([[1.0], [0.0], [0.0]], np.float32)
+    bias = np.array([2.0**25, 2.0**25, 0.46875], np.float32)
+    last = np.array([[1.0, -1.0, -1.0]], np.float32)
     w = Writer(np.random.default_rng(0), "plain")
-    first, bias = w.constant([[1.0], [1.0], [0.0]]), w.constant([2.0**25, 2.0**25, 1.0])
-    h = w.node("Relu", [w.node("Gemm", ["x", first, bias], transB=1)])
-    last = w.constant([[-1.0, 1.0, -0.5]])
-    model = w.model((1, 1), w.node("Gemm", [h, last], transB=1))
-    made = draft(model, [0.5], 0.25, EVERYTHING).bound()
-    proved = made.check().report["claims"][0]["proved"]
-    assert -0.5 <= proved["real"][0] < -0.5 + 1e-6
-    assert proved["float32"][0] > 1.0  # a float32 run may be off by several units here
+    h = w.node("Relu", [w.node("Gemm", ["x", w.constant(weight), w.constant(bias)], transB=1)])
+    model = w.model((1, 1), w.node("Gemm", [h, w.constant(last)], transB=1))
+    lower, upper = np.array([0.9], np.float32), np.array([1.0], np.float32)
+    low, high = (np.maximum(weight @ x + bias, 0) for x in (lower, upper))
+    assert (low == high).all()  # interval arithmetic in float32 sees one point,
+    assert (last @ high).item() == -0.46875  # and calls the decision safe
+    exact = Fraction(float(lower[0])) - Fraction(0.46875)
+    assert exact > 0.43
+    made = draft(model, [0.95], (lower, upper), EVERYTHING).bound()
+    made.witnesses(lower[None], [-1], [0])
+    bound, witness = (claim["proved"] for claim in made.check().report["claims"])
+    assert Fraction(bound["real"][0]) >= Fraction(float(upper[0])) - Fraction(0.46875)
+    assert 0.43 < witness["real"][0] <= exact
+    assert bound["float32"][0] > 1.0  # a float32 run may be off by several units here
 
 
 def test_the_smallest_score_wins_where_the_rows_are_reversed():

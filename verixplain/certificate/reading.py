@@ -120,6 +120,7 @@ _KINDS = {
     "sufficient": lambda claim, arrays: (
         f"while set {claim['group']} is frozen, class {claim['label']} wins alone"
     ),
+    "exchange": lambda claim, arrays: f"by the exchange rule: {_pairs(claim, arrays)}",
     "order": _pairs,
     "top-k": lambda claim, arrays: (
         f"the most important groups are exactly {sorted(arrays[claim['group']].tolist())}"
