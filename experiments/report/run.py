@@ -20,18 +20,18 @@ from verixplain.report.guarantee.words import words
 ROOT = Path(__file__).parents[2]
 JOB = """schema = "job/1"
 name = "two networks"
-limits = {{seconds = 12}}
+limits = {{seconds = {seconds}}}
 models = [
   {{path = "{data}/models/mnist/wong_mnist.onnx", card = "cards/wong_mnist.toml"}},
   {{path = "{data}/models/titanic/captum_titanic.onnx", card = "cards/captum_titanic.toml"}},
 ]
 [[data]]
 name = "digits"
-path = "{data}/inputs/mnist_t10k_0-999.npz:images#0:10"
+path = "{data}/inputs/mnist_t10k_0-999.npz:images#0:{inputs}"
 models = ["wong_mnist"]
 [[data]]
 name = "passengers"
-path = "{data}/inputs/titanic3.npz:X#0:10"
+path = "{data}/inputs/titanic3.npz:X#0:{inputs}"
 models = ["captum_titanic"]
 [[data]]
 name = "broken"
@@ -89,7 +89,7 @@ def verixplain(*parts: object) -> tuple[int, float]:
     return done.returncode, time.perf_counter() - start
 
 
-def prepared(data: Path, out: Path) -> None:
+def prepared(data: Path, out: Path, inputs: int, seconds: float) -> None:
     """Cards, an input with NaN in it, and the job."""
     script = ROOT / "tests" / "write_cards.py"
     subprocess.run([sys.executable, script, out / "cards", "--data", data], check=True)
@@ -97,7 +97,7 @@ def prepared(data: Path, out: Path) -> None:
         broken = archive["X"][:1].copy()
     broken[0, 3] = np.nan
     np.save(out / "broken.npy", broken)
-    (out / "job.toml").write_text(JOB.format(data=data.resolve()))
+    (out / "job.toml").write_text(JOB.format(data=data.resolve(), inputs=inputs, seconds=seconds))
 
 
 def loaded(page: Path) -> float:
@@ -131,10 +131,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--inputs", type=int, default=10, help="of each network")
+    parser.add_argument("--seconds", type=float, default=12.0, help="limit of an item")
     given = parser.parse_args()
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    prepared(given.data, out)
+    prepared(given.data, out, given.inputs, given.seconds)
     model = given.data / "models" / "mnist" / "wong_mnist.onnx"
     inputs = f"{given.data / 'inputs' / 'mnist_t10k_0-999.npz'}:images#0:2"
     asked = [

@@ -5,7 +5,6 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import rfc8785
 from verixplain import __version__
 from verixplain.jobs.summary import exit_code, summary
 from verixplain.report.guarantee.coverage import CONFIDENCE, coverage
-from verixplain.report.guarantee.evidence import Evidence, numbers_of, witness_of
+from verixplain.report.guarantee.evidence import Evidence, numbers_of, witness_of, wrong
 from verixplain.report.guarantee.sentences import sentences
 from verixplain.report.guarantee.trace import TRACE
 from verixplain.report.json import plain
@@ -116,14 +115,8 @@ def canonical(values: Mapping[str, Any]) -> bytes:
 
 
 def validate(values: Mapping[str, Any]) -> str | None:
-    """What is wrong with a report according to the published schema; None if nothing is."""
-    import json
-
-    from jsonschema import Draft202012Validator
-
-    schema = json.loads((resources("verixplain") / "schemas" / "report-1.json").read_text("utf-8"))
-    error = next(iter(Draft202012Validator(schema).iter_errors(values)), None)
-    return None if error is None else f"{error.json_path}: {error.message}"
+    """What is wrong with a report according to its published schema; None if nothing is."""
+    return wrong(values, "report-1.json")
 
 
 def sha256(data: bytes) -> str:

@@ -263,10 +263,16 @@ def _json(found: Evidence, path: str, schema: str) -> dict[str, Any]:
         values = json.loads((found.folder / path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ReportError(f"{path} is not JSON: {error}") from error
-    error = next(iter(_validator(schema).iter_errors(values)), None)
+    error = wrong(values, schema)
     if error is not None:
-        raise ReportError(f"{path} is not what {schema} says: {error.json_path}: {error.message}")
+        raise ReportError(f"{path} is not what {schema} says: {error}")
     return values
+
+
+def wrong(values: Any, schema: str) -> str | None:
+    """What is wrong with values according to a published schema; None if nothing is."""
+    error = next(iter(_validator(schema).iter_errors(values)), None)
+    return None if error is None else f"{error.json_path}: {error.message}"
 
 
 @cache
