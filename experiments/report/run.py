@@ -169,7 +169,7 @@ def main() -> None:
         pages = [page for page in values["pages"] if page["path"].endswith(".html")]
         totals = {}
         for counts in values["summary"]["claims"].values():
-            for status, n in counts.items():
+            for status, n in counts.items():  # with the sum, "planned"
                 totals[status] = totals.get(status, 0) + n
         print(f"{source}: exit code {code}, {seconds:.0f} s, {len(values['items'])} items")
         print("  ", {status: n for status, n in totals.items() if n})
