@@ -8,8 +8,10 @@ import onnx
 import pytest
 from networks import loaded, mlp, model
 from onnx import helper
+from oracle import by_integers
 
 from verixplain.errors import QueryError
+from verixplain.query import Box, Target
 from verixplain.vnnlib.deadline import Deadline
 from verixplain.vnnlib.model import check_fits, load_for
 from verixplain.vnnlib.parse import parse, read
@@ -120,6 +122,17 @@ def test_random_networks_never_contradict_a_dense_grid(seed):
             assert found.verdict == "sat"
         if share == 1.5:
             assert found.verdict == "unsat"
+
+
+def test_many_inputs_are_decided_by_splitting_neurons():
+    network = loaded(mlp((20, 8, 6, 1), seed=3))
+    box = Box(np.zeros(20), -np.ones(20) / 4, np.ones(20) / 4)
+    most = by_integers(network, box, Target.rows(np.ones((1, 1)))).value
+    asked = query(f"(>= Y[0,0] {most + 0.01})", 20, low="-0.25", high="0.25")
+    found = solve(asked, network)
+    assert (found.verdict, found.how) == ("unsat", "branch and bound on phases")
+    asked = query(f"(>= Y[0,0] {most - 0.01})", 20, low="-0.25", high="0.25")
+    assert solve(asked, network).verdict == "sat"
 
 
 def test_time_runs_out():

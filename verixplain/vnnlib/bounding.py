@@ -1,11 +1,14 @@
 """Bounds of a region's constraints over boxes of inputs."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verixplain.bounds import bound
-from verixplain.query import Target
+from verixplain.bounds import Engine, bound
+from verixplain.bounds.split import Tree
+from verixplain.features import Groups
+from verixplain.query import Box, Target
 from verixplain.vnnlib.rows import Rows
 
 if TYPE_CHECKING:
@@ -46,3 +49,22 @@ def bounds_of(
         )
         lower[:, asked], upper[:, asked] = found.lower, found.upper
     return rows.on_box(lower, upper, low, high)
+
+
+def excluding(network: "Network", rows: Rows, members: Sequence[int]) -> Tree:
+    """Branch and bound over a region's box; its last group's bounds are of the rows in question.
+
+    All are negative where none of the constraints holds anywhere in the box.
+
+    Args:
+        network: the network.
+        rows: the constraints; those asked about look at the output alone.
+        members: their numbers.
+    """
+    shape = network.input_shape
+    low, high = rows.lower.reshape(shape), rows.upper.reshape(shape)
+    box = Box(np.clip((low + high) / 2, low, high), low, high)
+    nobody = Groups(shape, (np.array([], dtype=np.int64),), ("none",))
+    target = Target.rows(rows.coefficients[members], -rows.below[members])
+    unknown = np.full((len(members), 2), np.inf)
+    return Tree(Engine.of(network, "float64"), box, nobody, target, unknown)

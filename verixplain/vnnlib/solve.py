@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from verixplain.errors import (
     BoundFailedError,
     OutOfMemoryError,
     UnsupportedBoundError,
     UnsupportedOperatorError,
 )
-from verixplain.vnnlib.bounding import bounds_of
+from verixplain.vnnlib.bounding import bounds_of, excluding
 from verixplain.vnnlib.deadline import Deadline
 from verixplain.vnnlib.rows import Rows
 from verixplain.vnnlib.search import Judge, Search, Witness
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 VERDICTS = ("sat", "unsat", "unknown", "timed-out")
 DEARER = 40
 """What alpha-crown takes, in times of crown: twenty steps forward and back."""
+
+ROOT = 4
+"""What the first bounds of a tree take, in times of crown."""
 
 VERY_FEW = 8
 """Free inputs up to which halving boxes at once is quicker than alpha-crown."""
@@ -129,7 +134,7 @@ class _Region:
         plan += [("attack", 30, 8)] if few else [("attack", 40, 6)]
         if self.free > VERY_FEW:
             plan += [("alpha-crown",)]
-        plan += [("split",)] if few else [("attack", 100, 20)]
+        plan += [("split",)] if few else [("attack", 100, 20), ("tree",)]
         for step, *numbers in plan:
             if self.deadline.passed:
                 break
@@ -142,6 +147,9 @@ class _Region:
                 proved, witness = self._split(search)
                 if proved or witness is not None:
                     return proved, witness, "bounds on halved boxes"
+            elif step == "tree":
+                if self.spent * ROOT <= self.deadline.left and self._tree():
+                    return True, None, "branch and bound on phases"
             elif step == "alpha-crown" and self.spent * DEARER > self.deadline.left:
                 self.notes.append("no time for alpha-crown: about 40 times what crown took")
             elif self._bounds(step):
@@ -166,6 +174,25 @@ class _Region:
         self.open = [number for number in self.open if not gone[number]]
         self.told(f"{method}: {len(self.open)} of {len(rows.conjunctions)} conjunctions open")
         return not self.open
+
+    def _tree(self) -> bool:
+        """Whether splitting neurons excludes what is open; for conjunctions of one row each."""
+        rows = self.rows
+        members = sorted({row for number in self.open for row in rows.conjunctions[number]})
+        single = all(len(rows.conjunctions[number]) == 1 for number in self.open)
+        if not single or rows.on_inputs is not None or rows.equal[members].any():
+            return False
+        try:
+            tree = excluding(self.network, rows, members)
+            while not self.deadline.passed:
+                if tree.upper[:, -1].max() < 0:
+                    return True
+                if not tree.grow([np.array([]), np.array([0.0])]):
+                    return False
+                self.told(f"branch and bound: {len(tree.leaves)} leaves")
+        except _BOUNDS_MISSING as error:
+            self.notes.append(f"branch and bound left out: {error}")
+        return False
 
     def _split(self, search: Search) -> tuple[bool, Witness | None]:
         for method in ("crown", "interval"):
