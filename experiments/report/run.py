@@ -169,10 +169,10 @@ def main() -> None:
         pages = [page for page in values["pages"] if page["path"].endswith(".html")]
         totals = {}
         for counts in values["summary"]["claims"].values():
-            for status, n in counts.items():  # with the sum, "planned"
+            for status, n in counts.items():
                 totals[status] = totals.get(status, 0) + n
         print(f"{source}: exit code {code}, {seconds:.0f} s, {len(values['items'])} items")
-        print("  ", {status: n for status, n in totals.items() if n})
+        print("  ", {status: n for status, n in totals.items() if n and status != "planned"})
         print("   outcomes", {k: n for k, n in values["summary"]["outcomes"].items() if n})
         index = next(page for page in pages if page["path"] == "index.html")
         largest = max(page["bytes"] for page in pages)

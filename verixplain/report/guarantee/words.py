@@ -17,7 +17,7 @@ ARITHMETIC = {
     "order of summation",
 }
 HOW_SURE = {
-    "certified": "The independent checker derived it again.",
+    "certified": "The independent checker accepted its certificate.",
     "estimate": "Sound bounds say so; no independent checker has seen them.",
     "refuted": "It is false: a point of the box shows the opposite in ONNX Runtime.",
     "unknown": "Neither proved nor refuted.",
@@ -297,7 +297,7 @@ def _item_facts(item: Mapping[str, Any], place: str) -> tuple[tuple[str, str], .
         order = values["order"]
         told = f"{order['certified']:,} certified, {order['estimate']:,} estimate, "
         told += f"{order['undecided']:,} undecided"
-        found.append(("order", f"{order['pairs']:,} pairs of groups: {told}"))
+        found.append(("order, as recorded", f"{order['pairs']:,} pairs of groups: {told}"))
     return tuple(found)
 
 
@@ -393,7 +393,7 @@ def _claim(
 def _how_sure(claim: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     told = HOW_SURE[claim["status"]]
     if claim["status"] == "certified" and not report["checked"]:
-        told = "The independent checker accepted it when it was issued; not asked again since."
+        told = "The independent checker accepted it when it was issued; not asked again since then."
     if claim["certificate"] is not None and claim["status"] in ("estimate", "unknown", "timeout"):
         told += " Its certificate proves a part of it: the checker's words say which."
     if claim["recorded"] != claim["status"]:
