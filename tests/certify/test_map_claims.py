@@ -81,6 +81,16 @@ def test_a_kink_at_the_input_leaves_the_top_open():
     assert "not sure" in finding.statement
 
 
+def test_what_holds_of_some_parts_of_a_box_does_not_hold_of_it():
+    network = loaded(piecewise(*KINKED))
+    box = Box.around(np.array([0.25, 0.5]), 0.5)
+    one = search(query(network, box), "saliency")
+    goal = TopK.at(one.start, 1)
+    proofs = list(itertools.islice(one.proofs(box.lower, box.upper, goal), 5))
+    assert proofs[-1].boxes > 2
+    assert not any(proof.holds for proof in proofs)
+
+
 def test_a_constant_map_ties_everywhere():
     network = loaded(piecewise([[1.0, 1.0]], [-9.0], [[1.0], [0.0]], (1.0, 0.0)))
     asked = query(network, Box.around(np.array([0.5, 0.5]), 0.1))

@@ -7,7 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import cnn, loaded, mlp, residual
+from networks import cnn, loaded, mlp, model, residual
+from onnx import helper
 from oracle import corners, region_points
 
 from certify.map_cases import SMALL, exact_map, inside, piecewise, query, search
@@ -118,6 +119,21 @@ def test_at_a_kink_every_choice_of_derivative_is_covered():
     for box in (Box(np.zeros(1), np.zeros(1), np.ones(1)), Box.around(np.zeros(1), 0.0)):
         one = search(query(network, box), "saliency")
         found = region(one, box)
+        assert found.lower[0, 0] <= 0.0
+        assert found.upper[0, 0] >= 3.0
+
+
+def test_at_an_end_that_is_exactly_at_the_kink_both_slopes_are_covered():
+    """The neuron acts on the input itself, so its interval is not widened: it begins at 0."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"], "relu"),
+        helper.make_node("Gemm", ["a", "v", "e"], ["y"], "last", transB=1),
+    ]
+    constants = {"v": np.array([[3.0], [0.0]], "f4"), "e": np.zeros(2, "f4")}
+    network = loaded(model(nodes, constants, ("batch", 1)))
+    for upper in (0.0, 1.0):
+        box = Box(np.zeros(1), np.zeros(1), np.full(1, upper))
+        found = region(search(query(network, box), "saliency"), box)
         assert found.lower[0, 0] <= 0.0
         assert found.upper[0, 0] >= 3.0
 

@@ -61,6 +61,14 @@ def test_convolutions_and_residual_networks_too(make):
         assert inside(found.lower, found.upper, list(truth))
 
 
+def test_a_neuron_that_only_the_farthest_weights_close_is_open():
+    """Of `relu(x - 0.9)` at 1: with 0.94 and -0.954 the neuron is closed, half way it is not."""
+    network = loaded(piecewise([[1.0]], [-0.9], [[1.0], [0.0]]))
+    found = loose_region(network, Box.around(np.ones(1), 0.0), 0.06)
+    assert found.lower[0, 0] <= 0.0
+    assert found.upper[0, 0] >= 1.0
+
+
 def test_without_a_share_it_is_the_network_itself():
     network = loaded(mlp())
     box = Box.around(np.zeros(4), 0.0)
