@@ -363,8 +363,8 @@ class Parent:
             self._last(*over_side)
         elif below_side is not None and over_side is not None:
             (low, below), (high, over) = below_side, over_side
-            lower = self._gained(self._over_groups(self._on_face(low, below, -1), below, -1), -1)
-            upper = self._gained(self._over_groups(self._on_face(high, over, +1), over, +1), +1)
+            lower = self._gained(self.over_groups(self._on_face(low, below, -1), below, -1), -1)
+            upper = self._gained(self.over_groups(self._on_face(high, over, +1), over, +1), +1)
             chosen = torch.arange(len(low), device=low.device) if index is None else index
             self._parts.setdefault(name, []).append((chosen, lower.T, upper.T))
         self.reducing += time.perf_counter() - begin
@@ -390,7 +390,7 @@ class Parent:
         gain = (gain - error).clamp(min=0)
         return bounds - side * gain
 
-    def _over_groups(self, whole: Tensor, slopes: Tensor, side: int) -> Tensor:
+    def over_groups(self, whole: Tensor, slopes: Tensor, side: int) -> Tensor:
         """Bounds over every B_u, from those over B and their coefficients: (rows, groups).
 
         Args:
@@ -440,7 +440,7 @@ class Parent:
 
     def _last(self, whole: Tensor, slopes: Tensor) -> None:
         """The rows over B, and every group's bound from the same coefficients."""
-        groups = self._gained(self._over_groups(whole, slopes, +1), +1)
+        groups = self._gained(self.over_groups(whole, slopes, +1), +1)
         self.rows_upper = self.numbers(whole.double() + self.offsets)
         self.rows_shared = groups.double() + self.offsets[:, None]
         self.shared = self.numbers(self.rows_shared)

@@ -35,8 +35,13 @@ Split = tuple[str, int, int]
 """A value of the plan, a number of it (flattened), and +1 where it is not negative, -1 where it
 is not positive."""
 
+Pair = tuple[int, int, int]
+"""Numbers of a leaf, a row and a group."""
+
 _TOGETHER = 256
 """Bounds that are made together at most."""
+_FEW, _NUMBERS = 16, 400_000
+"""Groups that get passes of their own, at least, and the numbers that such passes handle."""
 _RATE = 0.3
 """Of the gradient steps; multipliers are counted in sizes of their row's coefficient."""
 _BELOW = 0.01
@@ -133,67 +138,109 @@ class Tree:
         if self.nodes == 0:
             self.nodes = 1
             (leaf,) = self.leaves
-            self.leaves = self._bounded([leaf], [_weights(leaf.upper, wanted)])
+            self.leaves = self._bounded([leaf], wanted)
             return 1
         keys = []
         for number, leaf in enumerate(self.leaves):
             blocked = _weights(leaf.upper.max(axis=0)[None], wanted).sum()
             if leaf.following is not None and blocked:
                 keys.append((-blocked, -leaf.upper.max(), number))
-        chosen, count, halves, weights = [], 0, [], []
+        chosen, count, halves = [], 0, []
         for _, _, number in sorted(keys):
             leaf = self.leaves[number]
-            weight = _weights(leaf.upper, wanted)
-            count += 2 * int((weight > 0).sum())
+            count += 2 * int((_weights(leaf.upper, wanted) > 0).sum())
             if chosen and count > _TOGETHER:
                 break
             chosen.append(number)
-            parts = leaf.halves()
-            halves += parts
-            weights += [weight] * len(parts)
+            halves += leaf.halves()
         if not chosen:
             return 0
         self.nodes += len(chosen)
         rest = [leaf for number, leaf in enumerate(self.leaves) if number not in set(chosen)]
-        self.leaves = rest + self._bounded(halves, weights)
+        self.leaves = rest + self._bounded(halves, wanted)
         return len(chosen)
 
-    def _bounded(self, leaves: list[Leaf], weights: list[np.ndarray]) -> list[Leaf]:
-        """Better bounds of leaves, where a weight (rows, groups) says that they are of use."""
-        pairs = [
-            (k, int(row), int(u))
-            for k, weight in enumerate(weights)
-            for row, u in np.argwhere(weight > 0)
-        ]
-        upper = [leaf.upper.copy() for leaf in leaves]
-        multipliers = [dict(leaf.multipliers) for leaf in leaves]
-        scores: list[dict[str, np.ndarray]] = [{} for _ in leaves]
-        groups, points = [], []
-        for start in range(0, len(pairs), self._size()):
-            part = pairs[start : start + self._size()]
-            with undisturbed(self.parent.engine.dtype):
-                found = _Bounds(self, leaves, part).run()
-            for (k, row, u), bound, betas in zip(part, found.upper, found.betas, strict=True):
-                if bound < upper[k][row, u]:
-                    upper[k][row, u], multipliers[k][row, u] = bound, betas
-            for number, (k, row, u) in enumerate(part):
-                weight = weights[k][row, u]
-                for name, costs in found.costs.items():
-                    scores[k][name] = scores[k].get(name, 0) + weight * costs[number]
-            groups += [u for _, _, u in part]
-            points.append(found.points)
-        self.groups = np.array(groups, dtype=np.int64)
-        self.points = np.concatenate([self.points[:0], *points])
-        return [
-            Leaf(leaf.splits, np.minimum(above, leaf.upper), _dearest(score), betas)
-            for leaf, above, score, betas in zip(leaves, upper, scores, multipliers, strict=True)
-        ]
+    def _bounded(self, leaves: list[Leaf], wanted: Sequence[np.ndarray]) -> list[Leaf]:
+        """Better bounds of leaves, where they are of use.
 
-    def _size(self) -> int:
-        """So many bounds fit in memory together."""
-        sizes = sum(int(np.prod(shape)) for shape in self.parent.plan.shapes.values())
-        each = 24 * sizes * self.parent.engine.dtype.itemsize
-        return max(1, min(_TOGETHER, self.parent.engine.memory() // each))
+        First one pass for every row, whose coefficients serve all groups; then passes of their own
+        for the groups that are still most in the way.
+        """
+        work = _Work(leaves)
+        self.groups, self.points = self.groups[:0], self.points[:0]
+        last = len(wanted) - 1
+        weights = [_weights(one, wanted) for one in work.upper]
+        self._pass(
+            work,
+            [
+                (float(weight[row].sum()), (k, row, last))
+                for k, weight in enumerate(weights)
+                for row in np.flatnonzero(weight.any(axis=1)).tolist()
+            ],
+        )
+        weights = [_weights(one, wanted)[:, :last] for one in work.upper]
+        heaviest = sorted(
+            (
+                (float(weight[row, u]), (k, int(row), int(u)))
+                for k, weight in enumerate(weights)
+                for row, u in np.argwhere(weight > 0)
+            ),
+            reverse=True,
+        )
+        self._pass(work, heaviest[: max(_FEW, _NUMBERS // self._numbers())])
+        return work.leaves()
+
+    def _pass(self, work: "_Work", pairs: list[tuple[float, Pair]]) -> None:
+        """Bounds of a leaf's row over a group each, with what they weigh; kept where better."""
+        size = max(1, min(_TOGETHER, self.parent.engine.memory() // (192 * self._numbers())))
+        for start in range(0, len(pairs), size):
+            weights, part = zip(*pairs[start : start + size], strict=True)
+            with undisturbed(self.parent.engine.dtype):
+                found = _Bounds(self, work.before, list(part)).run()
+            work.keep(list(part), list(weights), found)
+            self.groups = np.append(self.groups, [u for _, _, u in part])
+            self.points = np.concatenate([self.points, found.points])
+
+    def _numbers(self) -> int:
+        """How many numbers one run of the network makes."""
+        return sum(int(np.prod(shape)) for shape in self.parent.plan.shapes.values())
+
+
+class _Work:
+    """Bounds of some leaves, as they get better.
+
+    Args:
+        before: the leaves with the bounds that they have.
+    """
+
+    def __init__(self, before: list[Leaf]) -> None:
+        self.before = before
+        self.upper = [leaf.upper.copy() for leaf in before]
+        self.multipliers = [dict(leaf.multipliers) for leaf in before]
+        self.scores: list[dict[str, np.ndarray]] = [{} for _ in before]
+
+    def keep(self, pairs: list[Pair], weights: list[float], found: "_Bounds") -> None:
+        """Take what is better, and count what each neuron costs."""
+        last = self.upper[0].shape[1] - 1
+        for number, (k, row, u) in enumerate(pairs):
+            better = np.full(last + 1, np.inf)
+            better[u] = found.upper[number]
+            if u == last:
+                better = found.shared[number]
+            for group in np.flatnonzero(better < self.upper[k][row]):
+                self.upper[k][row, group] = better[group]
+                self.multipliers[k][row, int(group)] = found.betas[number]
+            for name, costs in found.costs.items():
+                self.scores[k][name] = self.scores[k].get(name, 0) + weights[number] * costs[number]
+
+    def leaves(self) -> list[Leaf]:
+        """The leaves with their better bounds, and the neurons to split them on."""
+        return [
+            Leaf(leaf.splits, upper, _dearest(score), betas)
+            for leaf, upper, score, betas in zip(
+                self.before, self.upper, self.scores, self.multipliers, strict=True
+            )
+        ]
 
 
 def _weights(upper: np.ndarray, wanted: Sequence[np.ndarray]) -> np.ndarray:
@@ -219,6 +266,7 @@ class _Bounds:
 
     Attributes:
         upper: the best bound of each, (n,).
+        shared: what its coefficients say of every group; of use where the pair's freezes nothing.
         betas: the multipliers of its leaf's splits, an array each.
         points: where the linear bound is largest, (n, *input shape).
         costs: what each neuron's relaxation adds to the bound, (n, neurons) by value.
@@ -343,8 +391,11 @@ class _Bounds:
         alphas: Mapping[str, Tensor],
     ) -> "_Bounds":
         parent = self.parent
-        found = parent.numbers(best.masked_fill(self.empty, -torch.inf))
-        self.upper = found
+        shared = parent.over_groups(best.to(far.dtype), far, +1).masked_fill(
+            self.empty[:, None], -torch.inf
+        )
+        self.shared = parent.numbers(shared)
+        self.upper = parent.numbers(best.masked_fill(self.empty, -torch.inf))
         self.betas = []
         for number, leaf in enumerate(self.leaves):
             place = {name: self.index[name].tolist() for name in self.index}
