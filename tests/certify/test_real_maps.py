@@ -36,6 +36,7 @@ def test_ten_thousand_inputs_and_an_attack_lie_inside(name, method):
         scores = one.map.at(one.shown, low + share * (high - low)).flatten(1)
         assert (found.lower <= scores).all()
         assert (scores <= found.upper).all()
-    assert one.farthest(box.lower, box.upper) <= next(
-        one.proofs(box.lower, box.upper, None)
-    ).change.linf
+    assert (
+        one.farthest(box.lower, box.upper)
+        <= next(one.proofs(box.lower, box.upper, None)).change.linf
+    )
