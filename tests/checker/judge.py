@@ -103,6 +103,7 @@ def wrong_lines(package: str, seed: int, count: int) -> Iterator[str]:
         with np.errstate(all="ignore"):
             lines = checked.lines(lower, upper)
             low, high = checked.range(lower, upper)
+            least, most = checked.derivative(lower, upper)
         for i in range(count):
             for z in points(lower[i], upper[i], 6):
                 value = EXACT[name](z)
@@ -110,6 +111,9 @@ def wrong_lines(package: str, seed: int, count: int) -> Iterator[str]:
                 below = Fraction(lines.lower_slope[i]) * z + Fraction(lines.lower_at[i])
                 if not (below <= value <= above and Fraction(low[i]) <= value <= Fraction(high[i])):
                     yield f"{name} on [{lower[i]!r}, {upper[i]!r}]"
+                steep = {"sigmoid": value * (1 - value), "tanh": 1 - value**2}.get(name)
+                if steep is not None and not Fraction(least[i]) <= steep <= Fraction(most[i]):
+                    yield f"derivative of {name} on [{lower[i]!r}, {upper[i]!r}]"
 
 
 def wrong_intercepts(package: str, seed: int, count: int) -> Iterator[str]:
