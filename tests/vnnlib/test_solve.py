@@ -125,13 +125,13 @@ def test_random_networks_never_contradict_a_dense_grid(seed):
 
 
 def test_many_inputs_are_decided_by_splitting_neurons():
-    network = loaded(mlp((20, 8, 6, 1), seed=3))
-    box = Box(np.zeros(20), -np.ones(20) / 4, np.ones(20) / 4)
+    network = loaded(mlp((60, 8, 6, 1), seed=3))
+    box = Box(np.zeros(60), -np.ones(60) / 4, np.ones(60) / 4)
     most = by_integers(network, box, Target.rows(np.ones((1, 1)))).value
-    asked = query(f"(>= Y[0,0] {most + 0.01})", 20, low="-0.25", high="0.25")
+    asked = query(f"(>= Y[0,0] {most + 0.01})", 60, low="-0.25", high="0.25")
     found = solve(asked, network)
     assert (found.verdict, found.how) == ("unsat", "branch and bound on phases")
-    asked = query(f"(>= Y[0,0] {most - 0.01})", 20, low="-0.25", high="0.25")
+    asked = query(f"(>= Y[0,0] {most - 0.01})", 60, low="-0.25", high="0.25")
     assert solve(asked, network).verdict == "sat"
 
 
