@@ -97,7 +97,8 @@ class Request:
         if self.radius == "max":
             if clip is None:
                 raise RegionError("the radius max needs a data range; give one with --clip")
-            return Box(center, *(np.broadcast_to(end, center.shape) for end in clip))
+            low, high = (np.broadcast_to(end, center.shape) for end in clip)
+            return Box(center, low, high)
         radius = length(self._radius(network, given), self.units, card, shape)
         return Box.around(center, radius, clip)
 

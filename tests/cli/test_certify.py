@@ -85,7 +85,8 @@ def test_a_claim_about_a_map_has_its_intervals_beside_it(say, model, digits, tmp
     jsonschema = pytest.importorskip("jsonschema")
     said = say(
         "certify", model, f"{digits}#3", "--radius", 0.001, *QUICK, "--top-k", 2,
-        "--claim", "map-stability:saliency", "--claim", "map-sign:gradient-times-input", "--out", tmp_path,
+        "--claim", "map-stability:saliency", "--claim", "map-sign:gradient-times-input",
+        "--out", tmp_path,
     )  # fmt: skip
     assert said.code in (0, 3), said.err
     values = json.loads((tmp_path / "claims.json").read_text())

@@ -148,8 +148,7 @@ class _Search:
     ) -> np.ndarray:
         """The best point of every box over all starts."""
         low, high, middle, begin = (
-            torch.from_numpy(np.array(one)).to(self.device)
-            for one in (lower, upper, center, first)
+            torch.from_numpy(np.array(one)).to(self.device) for one in (lower, upper, center, first)
         )
         best = middle.expand_as(low).clone()
         with torch.no_grad():
