@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from jobs.conftest import EVA, QUESTION, written
 from verixplain import cli, models
 from verixplain.errors import JobError
-from verixplain.jobs.job import _check_claim, read
+from verixplain.jobs.job import _check_claims, read
 from verixplain.jobs.plan import items, surveys
 
 SURVEYED = {
@@ -127,12 +127,25 @@ def test_instances(tmp_path):
     [
         ("truth", "no claim"),
         ("pair:1", "pair:U,V"),
-        ("sufficient", "certify"),
+        ("sufficient", "budget"),
         ("order:1", "order"),
     ],
 )
 def test_claims_are_kinds_that_an_explanation_settles(claim, words):
     for known in ("order", "top-k", "top-k:2", "pair:1,2", "prediction"):
-        _check_claim(known)
+        _check_claims((known,), {}, "", "eva")
     with pytest.raises(JobError, match=words):
-        _check_claim(claim)
+        _check_claims((claim,), {}, "", "eva")
+
+
+def test_proofs_go_with_eva_and_known_options():
+    _check_claims(("sufficient", "stability"), {"shift": "max"}, "10s", "eva")
+    for claims, options, budget, method in [
+        (("order",), {}, "10s", "saliency"),
+        ((), {}, "10s", "eva"),
+        (("order",), {"shift": 0.1}, "10s", "eva"),
+        (("order",), {}, "ten", "eva"),
+        (("stability",), {}, "10s", "eva"),
+    ]:
+        with pytest.raises(JobError):
+            _check_claims(claims, options, budget, method)

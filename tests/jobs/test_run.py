@@ -1,5 +1,6 @@
 """Runs that finish, that are interrupted at any moment, and in which everything goes wrong."""
 
+import json
 import os
 import random
 import shutil
@@ -282,6 +283,26 @@ def test_killed_workers_are_replaced_and_their_items_are_tried_again(done, tmp_p
     workers[0].kill()
     assert process.wait() == 1
     assert results(folder) == results(whole)
+
+
+def test_claims_with_a_proof_of_their_own_are_items_laid_out_like_certify_out(tmp_path, job):
+    proofs = {
+        "method": "eva",
+        "settings": EVA["settings"],
+        "claims": ["prediction", "stability:top-k:1", "sufficient"],
+        "budget": "40nodes",
+        "options": {"shift": 0.001},
+    }
+    path = job(inputs=1, methods=[proofs])
+    (row,) = run(path, tmp_path / "run", executor="in-process")
+    folder = tmp_path / "run" / "items" / row["key"]
+    known = {claim["id"]: claim for claim in row["claims"]}
+    assert list(known) == proofs["claims"]
+    assert known["prediction"]["status"] == "certified"
+    assert (folder / known["prediction"]["certificate"]).exists()
+    written = json.loads((folder / "claims.json").read_text())["claims"]
+    assert [one["status"] for one in written] == [one["status"] for one in known.values()]
+    assert known["stability:top-k:1"]["status"] in ("estimate", "refuted", "unknown", "timeout")
 
 
 def test_processes_share_out_the_gpus(monkeypatch):

@@ -9,16 +9,19 @@ from verixplain.errors import SettingError
 class Budget:
     """Counts what was spent.
 
-    A node is one row's exchange or one round of its faces.
+    A node is one row's exchange, one round of its faces, one leaf of a tree, or one bound of a
+    claim with a proof of its own.
 
     Args:
-        words: `60s`, `500nodes`, or "" for no limit.
+        words: `60s`, `500nodes`, or `none` (also "") for no limit.
     """
 
     def __init__(self, words: str = "") -> None:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|nodes)", words) if words else None
-        if words and found is None:
-            raise SettingError(f"the budget is {words!r}; give seconds (60s) or nodes (500nodes)")
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|nodes)", words)
+        if found is None and words not in ("", "none"):
+            raise SettingError(
+                f"the budget is {words!r}; give seconds (60s), nodes (500nodes) or none"
+            )
         self.words, self.nodes, self.begin = words, 0, time.monotonic()
         limit = float(found[1]) if found else None
         self.seconds = limit if found and found[2] == "s" else None

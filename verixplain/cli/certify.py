@@ -45,7 +45,10 @@ def _options(command: Any) -> Any:
     metavar="N",
     help="Of weight-stability: how far each weight moves, relative to its size.",
 )
-@click.option("--budget", default="", metavar="N", help="60s, or 500nodes (the same everywhere).")
+@click.option(
+    "--budget", default="60s", show_default=True, metavar="N",
+    help="For all claims of an input: seconds, 500nodes (the same everywhere), or none.",
+)
 @click.option("--bound", help="Bound method.")
 @click.option("--dtype", help="Precision of the bounds: float64 or float32.")
 @click.option("--device", help="auto, cpu, cuda or cuda:N.")

@@ -12,7 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from verixplain.certify.claim import claim_named
+from verixplain.certify.budget import Budget
+from verixplain.certify.claim import claim_named, claims_named
 from verixplain.errors import JobError, SettingError, UnknownNameError
 from verixplain.registry import claim_kinds
 from verixplain.registry import methods as method_names
@@ -72,13 +73,19 @@ class QuestionEntry:
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """A method with its settings, and what is claimed of its explanations."""
+    """A method with its settings, and what is claimed of its explanations.
+
+    With a budget the claims are proved as `verixplain certify` does; else they are judged by what
+    the explanation says.
+    """
 
     name: str
     method: str
     settings: Mapping[str, Any]
     claims: tuple[str, ...]
     top_k: int
+    budget: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -241,7 +248,8 @@ def _question(entry: Mapping[str, Any], number: int, home: Path) -> QuestionEntr
     for key in FILES:
         if key in request:
             request[key] = str(home / request[key])
-    if isinstance(request.get("radius"), str) and not _is_number(request["radius"]):
+    radius = request.get("radius")
+    if isinstance(radius, str) and radius != "max" and not _is_number(radius):
         request["radius"] = str(home / request["radius"])
     if str(request.get("groups", "")).startswith("labels:"):
         request["groups"] = f"labels:{home / request['groups'][7:]}"
@@ -256,31 +264,46 @@ def _method(entry: Mapping[str, Any], seed: int) -> MethodEntry:
     method = entry["method"]
     if method not in set(method_names):
         raise JobError(f"methods: no method {method!r}; there are: {', '.join(method_names)}")
-    for claim in entry.get("claims", ()):
-        _check_claim(claim)
-    settings = dict(entry.get("settings", {}))
+    claims, budget = tuple(entry.get("claims", ())), entry.get("budget", "")
+    options = entry.get("options", {})
+    _check_claims(claims, options, budget, method)
     return MethodEntry(
         entry.get("name", method),
         method,
-        settings,
-        tuple(entry.get("claims", ())),
+        dict(entry.get("settings", {})),
+        claims,
         entry.get("top_k", 3),
+        budget,
+        dict(options),
     )
 
 
-def _check_claim(words: str) -> None:
-    """Refuse a claim that nobody knows, or that an explanation alone cannot settle."""
-    name, _, rest = words.partition(":")
-    if name not in set(claim_kinds):
-        raise JobError(f"claims: no claim {words!r}; there are: {', '.join(claim_kinds)}")
-    if name == "top-k" and not rest:
-        return  # the k of the method
-    try:
-        _, kind = claim_named(words)
-    except SettingError as error:
-        raise JobError(f"claims: {error}") from error
-    if not hasattr(kind, "judge"):
-        raise JobError(f"claims: {name} has a proof of its own; use verixplain certify")
+def _check_claims(
+    claims: tuple[str, ...], options: Mapping[str, Any], budget: str, method: str
+) -> None:
+    """Refuse claims that nobody knows, or that cannot be settled as the job says."""
+    if (budget or options) and (method != "eva" or not claims):
+        raise JobError("methods: budget and options go with the method eva and its claims")
+    for words in claims:
+        name, _, rest = words.partition(":")
+        if name not in set(claim_kinds):
+            raise JobError(f"claims: no claim {words!r}; there are: {', '.join(claim_kinds)}")
+        if name == "top-k" and not rest and not budget:
+            continue  # the k of the method
+        try:
+            _, kind = claim_named(words, options)
+        except SettingError as error:
+            raise JobError(f"claims: {error}") from error
+        if not hasattr(kind, "judge") and not budget:
+            raise JobError(
+                f'claims: {name} has a proof of its own; give its method a budget, such as "20s"'
+            )
+    if budget:
+        try:
+            Budget(budget)
+            claims_named(claims, options)
+        except SettingError as error:
+            raise JobError(f"methods: {error}") from error
 
 
 def _instances(entry: Mapping[str, Any], home: Path) -> list[InstanceEntry]:

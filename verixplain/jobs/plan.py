@@ -101,8 +101,10 @@ def _explanation(
     if _has_seed(method.method):
         settings.setdefault("seed", job.seed)
     request = dict(question.request)
+    kind = "certify" if method.budget else "explain"
+    proof = {"budget": method.budget, "options": dict(method.options)} if method.budget else {}
     about = {
-        "kind": "explain",
+        "kind": kind,
         "model": result["facts"]["sha256"] if result["outcome"] == "done" else digest,
         "card": result["facts"]["card"] if result["outcome"] == "done" else dict(model.settings),
         "part": {k: model.settings[k] for k in ("output", "shape") if k in model.settings},
@@ -114,9 +116,10 @@ def _explanation(
         "claims": list(method.claims),
         "top_k": method.top_k,
         "package": __version__,
+        **proof,
     }
     task = {
-        "kind": "explain",
+        "kind": kind,
         "model": _model(model),
         "address": data.address,
         "raw": data.raw,
@@ -126,6 +129,7 @@ def _explanation(
         "settings": settings,
         "claims": list(method.claims),
         "top_k": method.top_k,
+        **proof,
     }
     names = {
         "model": model.name,

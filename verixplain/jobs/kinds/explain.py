@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verixplain.jobs.kinds._asked import asked_of
 from verixplain.jobs.parts import kinds
 
 if TYPE_CHECKING:
@@ -16,38 +17,17 @@ if TYPE_CHECKING:
 def explain(task: Mapping[str, Any]) -> dict[str, Any]:
     """An explanation as `explain --out` writes it, with its claims and the input's class."""
     from verixplain.explainer import explain as explained
-    from verixplain.jobs.data import inputs
-    from verixplain.jobs.work import network_of
     from verixplain.report import FILES, save
-    from verixplain.request import Request, predicted_label
 
-    network = network_of(task["model"])
-    file = inputs(task["address"], network, task["raw"])
-    given = file.read(file.indices[0] if task["index"] is None else task["index"])
-    predicted = predicted_label(network(given.values[None])[0], network.card.kind)
-    facts = {
-        "predicted": predicted,
-        "label": given.label,
-        "misclassified": None if given.label is None else predicted != given.label,
-    }
-    request = dict(task["question"])
-    if request.get("clip") is not None:
-        request["clip"] = tuple(request["clip"])
-    wanted = request.get("target", given.label)
-    if request.get("check_label") and wanted is not None and wanted != predicted:
-        reason = f"misclassified: predicted as {predicted}, its label is {wanted}"
-        return {"outcome": "not-run", "reason": reason, "facts": facts}
-    asked = Request(**request)
-    found = explained(
-        asked.query(network, given), task["method"], top_k=task["top_k"], **task["settings"]
-    )
+    asked = asked_of(task)
+    if asked.query is None:
+        return asked.refusal
+    found = explained(asked.query, task["method"], top_k=task["top_k"], **task["settings"])
     found, findings = judged(found, task["claims"])
-    words = asked.to_dict()
-    record = {**words, "input": given.source, "label": given.label, "read_as": given.units}
     with tempfile.TemporaryDirectory() as folder:
-        save(found, folder, record)
+        save(found, folder, asked.record)
         files = {name: (Path(folder) / name).read_bytes() for name in FILES}
-    facts["guarantee"] = found.guarantee
+    facts = {**asked.facts, "guarantee": found.guarantee}
     made = []
     for name in task["claims"]:
         claim: dict[str, Any] = {"id": name, "kind": name.partition(":")[0]}
@@ -56,14 +36,19 @@ def explain(task: Mapping[str, Any]) -> dict[str, Any]:
             reason = f"{found.method} bounds nothing"
             made.append({**claim, "status": "unsupported", "reason": reason})
             continue
-        claim |= {"status": finding.status, "statement": finding.statement, "bound": finding.bound}
-        claim |= finding.details or {}
+        claim |= told(finding)
         if finding.certificate is not None:
             place = f"{name.replace(':', '-').replace(',', '-')}.vxcert"
             claim |= {"semantics": finding.semantics, "certificate": place}
             files[place] = finding.certificate
         made.append(claim)
     return {"claims": made, "files": files, "facts": facts}
+
+
+def told(finding: "Finding") -> dict[str, Any]:
+    """What the ledger keeps of a claim."""
+    said = {"status": finding.status, "statement": finding.statement, "bound": finding.bound}
+    return {**said, **(finding.details or {})}
 
 
 def judged(
