@@ -26,6 +26,17 @@ class Budget:
         limit = float(found[1]) if found else None
         self.seconds = limit if found and found[2] == "s" else None
         self.most = limit if found and found[2] == "nodes" else None
+        self._whole: Budget | None = None
+
+    def share(self, parts: int) -> "Budget":
+        """One of so many equal parts of what is left; what it spends is spent here too."""
+        one = Budget()
+        one._whole = self
+        if self.seconds is not None:
+            one.seconds = max(0.0, self.seconds - self.spent) / parts
+        if self.most is not None:
+            one.most = max(0.0, self.most - self.nodes) / parts
+        return one
 
     @property
     def spent(self) -> float:
@@ -41,4 +52,6 @@ class Budget:
     def step(self) -> bool:
         """Count a node; whether the budget is then used up."""
         self.nodes += 1
+        if self._whole is not None:
+            self._whole.step()
         return self.over()

@@ -96,13 +96,17 @@ def certify(
     if method.engine == "hybrid":
         raise SettingError("sampled bounds prove nothing; leave --engine hybrid out")
     asked = claims_named(claims, options or {})
-    task = Task(query, method, spent, progress)
     outcomes: dict[int, Outcome] = {}
     explanation = None
     judged = {i: part for i, (_, part) in enumerate(asked) if hasattr(part, "judge")}
     about_eva = [part for _, part in asked if getattr(part, "explained_by", None) is None]
     interrupted = False
+    # What rests on EVA is one part of the budget, and so is every claim with a proof of its own;
+    # what one leaves over goes to those after it.
+    parts = len(asked) - len(judged) + bool(about_eva)
+    task = Task(query, method, spent.share(parts), progress)
     if about_eva:
+        parts -= 1
         found, ended = _enclosed(task)
         run = _Run(task, found)
         order_needed = any(getattr(part, "needs_order", False) for part in about_eva)
@@ -118,7 +122,9 @@ def certify(
         if interrupted:
             outcomes[i] = _ended(asked[i], Finding("not-run", ""), "interrupted", spent)
             continue
-        outcomes[i] = _prove(asked[i], task)
+        finding, stopped = _proved(asked[i][1], replace(task, budget=spent.share(parts)))
+        outcomes[i] = _ended(asked[i], finding, stopped, spent)
+        parts -= 1
         interrupted = outcomes[i].stopped_by == "interrupted"
     if explanation is None:
         explanation = asked[0][1].explained_by.explain(query, progress)
@@ -162,11 +168,11 @@ def _ended(asked: tuple[str, Any], finding: Finding, stopped: str, spent: Budget
     return Outcome(kind, part.parameters, finding, stopped, spent.spent, spent.nodes)
 
 
-def _prove(asked: tuple[str, Any], task: Task) -> Outcome:
-    """Run one claim's own proof; its last finding stands."""
+def _proved(part: Any, task: Task) -> tuple[Finding, str]:
+    """Run one claim's own proof; its last finding stands, and why it ended."""
     finding, stopped = Finding("unknown", ""), "exhausted"
     try:
-        for better in asked[1].prove(task):
+        for better in part.prove(task):
             finding = better
             if task.budget.over():
                 break
@@ -184,7 +190,7 @@ def _prove(asked: tuple[str, Any], task: Task) -> Outcome:
             finding = replace(finding, status=_status(error))
         details = {**(finding.details or {}), "error": f"{type(error).__name__}: {error}"}
         finding = replace(finding, details=details)
-    return _ended(asked, finding, stopped, task.budget)
+    return finding, stopped
 
 
 def _status(error: VerixplainError) -> str:
