@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Before torch is imported anywhere: with one process a core, more threads wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 DATA = Path(os.environ.get("VERIXPLAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
