@@ -46,7 +46,10 @@ def _options(command: Any) -> Any:
     help="Of weight-stability: how far each weight moves, relative to its size.",
 )
 @click.option(
-    "--budget", default="60s", show_default=True, metavar="N",
+    "--budget",
+    default="60s",
+    show_default=True,
+    metavar="N",
     help="For all claims of an input: seconds, 500nodes (the same everywhere), or none.",
 )
 @click.option("--bound", help="Bound method.")
