@@ -14,6 +14,7 @@ from .exchanging import wrong_gains, wrong_gradients
 from .hostile import lone_model
 from .local import wrong_pieces
 from .oracle import violations
+from .ordering import cases
 from .tampering import one_node, tampered
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -31,6 +32,12 @@ def tampered_files() -> list[tuple[str, bytes, bytes, int, str | None]]:
 
 
 @cache
+def small_files() -> list[tuple[str, bytes, bytes, str, str | None]]:
+    """Certificates about networks of their own, made once."""
+    return [(comment, d.model, d.bytes(), answer, why) for comment, d, answer, why in cases()]
+
+
+@cache
 def one_node_files() -> list[tuple[str, bytes, str | None]]:
     vectors = json.loads((VECTORS / "operators.json").read_text())
     return [(v["comment"], one_node(v), v["reason"]) for v in vectors]
@@ -44,6 +51,10 @@ def wrong_answers(package: str) -> Iterator[str]:
         verdict = steps.check(model, data)
         if (answers[verdict.answer], verdict.reason) != (code, reason):
             yield f"vector: {comment}"
+    for comment, model, data, answer, reason in small_files():
+        verdict = steps.check(model, data)
+        if (verdict.answer, verdict.reason) != (answer, reason):
+            yield f"small: {comment}"
 
 
 def wrong_operators(package: str) -> Iterator[str]:

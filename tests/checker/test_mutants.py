@@ -71,6 +71,29 @@ HARMLESS = {  # mutant: why what it changes cannot make a false claim true
     "pieces.MaxPool.derivatives: forget the sign: -np.inf": "the same",
     "gradients._affine: no error at all: FLOOR": "no float32 network here reaches 1e-240",
     "gradients.Gradient.plus: forget the rounding: down(self.low + other.low)": SPARE,
+    "claims.Facts.follows: skip the check: need(not np.diagonal(found).any(), "
+    "Reason.NOT_FINITE, 'a group counts more than itself')": "an alarm that cannot ring",
+    "claims.Prover.groups: the other way: max": "how much work to do at a time",
+    "claims.Prover.groups: weaken: sets[chosen] > 0": "the box itself, bounded once more",
+    "claims.Prover.gains: weaken: bounds >= np.array([facts.lower_of(u) for u in "
+    "pairs[:, 0].tolist()])": "bounds are rounded up and witnesses down: they never meet",
+    "claims.Prover.gains: skip the check: need(possible.any(axis=0).all(), Reason.NOT_FINITE, "
+    "'no row can be the largest')": "an alarm that cannot ring",
+    "claims.Exchange.prove: weaken: self.gained > 0.0": "a gain is rounded down past 0",
+    "claims.Exchange.holds: weaken: self.gained > 0.0": "the same",
+    "claims._some: weaken: len(pairs) > 10": "how many pairs a sentence names",
+    "claims.singles: weaken: high > upper": "one float32 number further inside",
+    "claims.Reader.exchange: skip the check: need(self.question.groups <= MOST_EXCHANGED, "
+    "Reason.TOO_LARGE, 'groups to exchange')": "memory only",
+    "claims.Reader.exchange: weaken: self.question.groups <= MOST_EXCHANGED": "memory only",
+    "container.read_certificate: skip the check: need(size <= len(data) - 8, Reason.CONTAINER, "
+    "'the header is cut short')": "what is cut short is no JSON, or lacks its arrays",
+    "exchange.gains: the other way: np.maximum #5": "a smaller gain",
+    "exchange._expected: the other way: np.minimum": "which place is expected is advice",
+    "exchange._expected: forget the rounding: up(up(more))": "two last places, inside the gammas",
+    "exchange._expected: forget the rounding: up(more)": "one last place, inside the gammas",
+    "exchange._expected: the other way: up": "the same",
+    "exchange._expected: the other way: up #2": "the same",
     "exchange.gains: the other way: np.maximum": "a smaller gain",
     "exchange.gains: the other way: np.maximum #2": "a smaller gain",
     "exchange.gains.less: forget the rounding: down(sure - (wrong * size + FLOOR))": "one last "

@@ -1,0 +1,89 @@
+"""Small certificates about order and decisions, with the answer that each must get.
+
+Unlike a vector, each is about a network of its own, made so that one trap decides.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .hostile import Writer
+from .making import Draft, draft, margins
+
+EACH = np.array([[0], [1], [2], [3]])
+
+Case = tuple[str, Draft, str, str | None]
+"""Comment, certificate, answer, and the reason of a refusal."""
+
+
+def linear(semantics=("real",), weights=(4.0, -2.0, 1.0, 1.0), groups=EACH) -> Draft:
+    """One row, `weights . x`, on the box [-1, 1]: gains are differences of sizes of weights."""
+    w = Writer(np.random.default_rng(0), "plain")
+    model = w.model((1, 4), w.node("Gemm", ["x", w.constant(np.array([weights]))], transB=1))
+    return draft(model, np.zeros(4), 1.0, np.array([[1.0]]), groups=groups, semantics=semantics)
+
+
+def exchanged(made: Draft, pairs) -> Draft:
+    return made.claim("exchange", pairs=made.put("exchanged", np.array(pairs, np.int32)))
+
+
+def ordered(made: Draft, pairs) -> Draft:
+    return made.claim("order", pairs=made.put("order", np.array(pairs, np.int32)))
+
+
+def two_rows(witness: bool) -> Draft:
+    """Rows 3 x0 + x1 and 9 x1 - 100: the second wants the other order, and never matters."""
+    w = Writer(np.random.default_rng(0), "plain")
+    weight, bias = w.constant([[3.0, 1.0], [0.0, 9.0]]), w.constant([0.0, -100.0])
+    model = w.model((1, 2), w.node("Gemm", ["x", weight, bias], transB=1))
+    made = draft(model, np.zeros(2), 1.0, np.eye(2), groups=[[0], [1]], semantics=("real",))
+    if witness:
+        made.witnesses(np.zeros((1, 2), np.float32), [0], [0]).settle()
+    return made
+
+
+def decided(upper: float) -> Draft:
+    """Two scores of which the first wins by 8; the bound claimed of the other is weaker."""
+    w = Writer(np.random.default_rng(0), "plain")
+    weight, bias = w.constant([[1.0, 0.0], [0.0, 1.0]]), w.constant([10.0, 0.0])
+    model = w.model((1, 2), w.node("Gemm", ["x", weight, bias], transB=1))
+    made = draft(model, np.zeros(2), 1.0, margins(0, 2), groups=[[0], [1]])
+    return made.groups([-1], [upper]).claim("prediction", label=0)
+
+
+def between(lower: float) -> Draft:
+    """The row x on a box whose upper end, 1 - 2^-30, lies between two numbers of float32."""
+    w = Writer(np.random.default_rng(0), "plain")
+    model = w.model((1, 1), w.node("Gemm", ["x", w.constant([[1.0]])], transB=1))
+    row = np.array([[1.0]])
+    made = draft(model, np.zeros(1), 1.0, row, groups=[[0]], semantics=("real",))
+    for end, sign in (("lower", -1.0), ("upper", 1.0)):
+        made.put(end, np.array([sign * (1.0 - 2.0**-30)]))
+    made.put("center", np.zeros(1))
+    return made.witnesses(np.array([[2]], np.uint8), [-1], [0], [lower])
+
+
+def cases() -> Iterator[Case]:
+    """Every certificate with its answer."""
+    chain = [(0, 1), (1, 2), (1, 3)]
+    made = ordered(exchanged(linear(), chain), [(0, 3)])
+    made.claim("top-k", group=made.put("top", np.array([0, 1], np.int32)))
+    yield "a chain of exchanges", made, "ACCEPTED", None
+    made = ordered(exchanged(linear(), chain), [(2, 3)])
+    yield "two that the chain does not compare", made, "REJECTED", None
+    yield "a tie", exchanged(linear(), [(2, 3)]), "REJECTED", None
+    made = ordered(exchanged(linear(), [(1, 0), (0, 3)]), [(1, 3)])
+    yield "a chain with a pair that is not proved", made, "REJECTED", None
+    made = exchanged(linear(("real", "float32")), [(0, 1)])
+    yield "exchange for float32", made, "REFUSED", "semantics"
+    overlapping = [[0, 1], [1, 2], [3], []]
+    made = exchanged(linear(groups=overlapping), [(0, 1)])
+    yield "exchange of groups that share an input", made, "REFUSED", "claim"
+    made = exchanged(linear(groups=overlapping), [(0, 2)])
+    yield "others share one", made, "ACCEPTED", None
+    yield "a row that might matter", exchanged(two_rows(False), [(0, 1)]), "REJECTED", None
+    yield "a row that cannot matter", exchanged(two_rows(True), [(0, 1)]), "ACCEPTED", None
+    yield "a decision", decided(-1.0), "ACCEPTED", None
+    yield "a decision by a bound of 0", decided(0.0), "REJECTED", None
+    yield "a corner in float32", between(1.0 - 2.0**-23), "ACCEPTED", None
+    yield "a corner outside the box", between(1.0), "REJECTED", None
