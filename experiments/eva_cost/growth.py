@@ -105,7 +105,7 @@ def draw(rows: list[dict], path: Path) -> None:
         (line,) = axes.loglog(counts, [row["map"] for row in mine], "o-", label=name)
         axes.loglog([1], [mine[0]["one_bound"]], "x", color=line.get_color())
     axes.set(xlabel="groups (a cross at 1: one CROWN bound)", ylabel="seconds of the map")
-    axes.legend(fontsize="small")
+    figure.legend(fontsize="small", loc="outside right upper")
     figure.savefig(path, dpi=120)
 
 
