@@ -168,6 +168,13 @@ class Target:
         matrix[:, self.label_index] = -1.0
         return (-matrix if self.smallest_wins else matrix), np.zeros(len(others))
 
+    def in_words(self) -> str:
+        """What `g < 0` says, and no more than that."""
+        if self.kind == "rows":
+            return f"all {len(self.coefficients)} rows stay below zero"
+        against = "every other class" if self.other_index is None else f"class {self.other_index}"
+        return f"class {self.label_index} stays ahead of {against}"
+
     def row_names(self, outputs: int) -> list[str]:
         """What each row is called in words."""
         if self.kind == "rows":

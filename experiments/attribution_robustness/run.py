@@ -75,7 +75,7 @@ def radii(query: Query, method: str, question: str) -> dict:
     details = found.finding.details or {}
     return {
         "status": found.finding.status,
-        "proved": details.get("r_certified"),
+        "proved": details.get("r_estimate"),
         "attacked": details.get("r_attacked"),
         "error": details.get("error"),
         "seconds": time.perf_counter() - begin,

@@ -119,7 +119,7 @@ def test_the_largest_radius_of_a_map(say, model, digits, tmp_path):
     )  # fmt: skip
     assert said.code == 0, said.err
     (claim,) = json.loads((tmp_path / "claims.json").read_text())["claims"]
-    assert 0 < claim["bound"] == claim["details"]["r_certified"]
+    assert 0 < claim["bound"] == claim["details"]["r_estimate"]
 
 
 def test_the_weights_move_and_the_input_need_not(say, model, digits, tmp_path):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.report.examples import made_up
 from verixplain.explanation import Overlaps
+from verixplain.query import Target
 from verixplain.report.view import interval, overlap_in_words, view
 
 numbers = st.floats(-1e12, 1e12)
@@ -30,7 +31,7 @@ def test_the_best_groups_come_first():
     assert found.left_out == 9
 
 
-def words(lower, upper):
+def words(lower, upper, target=None):
     overlaps = made_up().overlaps
     overlaps = Overlaps(
         lower,
@@ -40,13 +41,21 @@ def words(lower, upper):
         overlaps.witness,
         overlaps.group_witness,
     )
-    return overlap_in_words(overlaps, "estimate")
+    return overlap_in_words(overlaps, target or Target.label(2), "estimate")
 
 
 def test_the_enclosure_is_put_in_words():
-    assert "no input in the box changes the decision (estimate)" in words(-2, -1)
+    says = "class 2 stays ahead of every other class everywhere (estimate)"
+    assert says in words(-2, -1)
     assert "a witness is kept" in words(0.0, 1)
     assert "unknown" in words(-1, 0.0)
+
+
+def test_of_two_classes_nothing_is_said_about_a_third():
+    alone = words(-2, -1, Target.pair(2, 5))
+    assert "class 2 stays ahead of class 5 everywhere" in alone
+    assert "every other" not in alone
+    assert "all 1 rows stay below zero everywhere" in words(-2, -1, Target.rows([[1.0]]))
 
 
 def test_a_page_escapes_every_word():

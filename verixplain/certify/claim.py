@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -221,3 +222,8 @@ def replayed(query: Query, point: np.ndarray) -> float:
     outputs = query.network.run_onnx(point[None])[0].astype(np.float64)
     matrix, offsets = query.target.matrix(query.network.outputs)
     return float((matrix @ outputs.ravel() + offsets).max())
+
+
+def in_words(number: float, rounding: str) -> str:
+    """A number in at most six digits, rounded as `decimal` names it."""
+    return f"{Context(prec=6, rounding=rounding).create_decimal(number).normalize():g}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from verixplain.explanation import Explanation, Order, Overlaps, TopK
 from verixplain.features import Groups
+from verixplain.query import Target
 from verixplain.report.units import radii
 from verixplain.request import predicted_label
 
@@ -66,7 +67,8 @@ def view(explanation: Explanation, rows: int = 10) -> View:
         ("guarantee", f"{explanation.guarantee}: {MEANING[explanation.guarantee]}"),
     ]
     if explanation.overlaps is not None:
-        facts.append(("in the box", overlap_in_words(explanation.overlaps, explanation.guarantee)))
+        words = overlap_in_words(explanation.overlaps, query.target, explanation.guarantee)
+        facts.append(("in the box", words))
     if explanation.order is not None:
         facts.append(("order", order_in_words(explanation.order)))
     if explanation.top_k is not None:
@@ -172,14 +174,14 @@ def box_in_words(explanation: Explanation) -> str:
     return " = ".join([words, *others])
 
 
-def overlap_in_words(overlaps: Overlaps, guarantee: str) -> str:
-    """What the enclosure of AO(B) says about the decision."""
+def overlap_in_words(overlaps: Overlaps, target: Target, guarantee: str) -> str:
+    """What the enclosure of AO(B) says about the target."""
     found = f"largest overlap in {interval(overlaps.lower, overlaps.upper)}: "
     if overlaps.upper < 0:
-        return found + f"no input in the box changes the decision ({guarantee})"
+        return found + f"{target.in_words()} everywhere ({guarantee})"
     if overlaps.lower >= 0:
-        return found + "the decision changes in the box (a witness is kept)"
-    return found + "whether the decision can change in the box is unknown"
+        return found + f"at some input it is not so that {target.in_words()} (a witness is kept)"
+    return found + f"whether {target.in_words()} everywhere is unknown"
 
 
 def order_in_words(order: Order) -> str:

@@ -119,7 +119,7 @@ def test_a_claim_has_its_sentence_arithmetic_inputs_and_witness(pages):
     page = next(p for p in pages.values() if "It is false: a point of the box" in p.text
                 and "for which inputs" in p.text)  # fmt: skip
     for words in (
-        "no input of the box changes the decision",
+        "stays ahead of every other class, at every input of the box",
         "the network over the real numbers",
         "verixplain replay",
         "inputs differ",

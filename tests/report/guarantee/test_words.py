@@ -28,13 +28,14 @@ def test_a_radius_is_never_shown_larger_than_it_is():
 @pytest.mark.parametrize(
     ("lower", "upper", "says"),
     [
-        (-2.0, -1e-12, "no input of the box changes"),
+        (-2.0, -1e-12, "so class 2 stays ahead of class 5 everywhere"),
         (-1.0, 0.0, "unknown"),
-        (0.0, 1.0, "the decision changes"),
+        (0.0, 1.0, "at some input of the box it is not so"),
     ],
 )
 def test_an_overlap_says_what_its_sign_proves(lower, upper, says):
-    assert says in _overlap({"lower": lower, "upper": upper})
+    target = {"kind": "pair", "label": 2, "other": 5, "smallest_wins": False}
+    assert says in _overlap({"lower": lower, "upper": upper}, target)
 
 
 def test_every_status_has_its_sentence_and_only_certified_names_the_checker_as_its_source():

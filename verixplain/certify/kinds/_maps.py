@@ -1,13 +1,14 @@
 """What claims about maps share: their words, their proof within a box or up to a radius."""
 
 from collections.abc import Iterator
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from verixplain.attribution._base import Attribution
-from verixplain.certify.claim import Finding, Task
+from verixplain.certify.claim import Finding, Task, in_words
 from verixplain.certify.maps import maps
 from verixplain.certify.maps._arithmetic import Region
 from verixplain.certify.maps._goals import Goal
@@ -118,9 +119,12 @@ def _largest(search: MapSearch, goal: Goal, words: str, task: Task) -> Iterator[
     """Radius after radius."""
     for number, (proved, broken, proof) in enumerate(search.largest(goal)):
         task.progress("radii", number, number + 1)
-        radii = {"r_certified": proved, "r_attacked": broken and broken.radius}
-        above = f"not so at {broken.radius:.6g}" if broken else "no attack found where it is not so"
-        statement = f"{words}, for every input within {_down(proved)} (model's units); {above}"
+        radii = {"r_estimate": proved, "r_attacked": broken and broken.radius}
+        above = "no attack found where it is not so"
+        if broken:
+            above = f"not so at {in_words(broken.radius, ROUND_CEILING)}"
+        up_to = in_words(proved, ROUND_FLOOR)
+        statement = f"{words}, for every input within {up_to} (model's units); {above}"
         if proof is None:
             yield Finding("unknown", statement, details=radii, arrays=_point(search))
             continue
@@ -175,9 +179,3 @@ def _both(search: MapSearch, broken: Broken) -> dict[str, np.ndarray]:
         "other_score_upper": broken.region.upper[0].cpu().numpy(),
         **_point(search),
     }
-
-
-def _down(number: float) -> str:
-    """A number in six digits, not above it."""
-    words = f"{number:.6g}"
-    return words if float(words) <= number else f"{np.nextafter(number * (1 - 1e-5), 0):.6g}"

@@ -33,11 +33,12 @@ class MapStabilityClaim(MapClaim):
                 raise SettingError("the order of EVA is stable up to a shift; use --shift max")
             of = f"top-k:{others['top_k']}" if "top_k" in others else "order"
             return claim_kinds["stability"](of, shift=shift)
-        if shift is not None:
-            raise SettingError("--shift is for stability and map-stability:eva; use --radius here")
         return super().__new__(cls)
 
-    def __init__(self, words: str, top_k: int = 1, radius: str | None = None) -> None:
+    def __init__(
+        self, words: str, top_k: int = 1, radius: str | None = None, shift: Any = None
+    ) -> None:
+        self.options = ("top_k", "radius")  # a shift is another claim's
         if top_k < 1:
             raise SettingError(f"the number of largest scores is at least 1, not {top_k}")
         super().__init__(method_in(words, _USAGE), top_k, radius)

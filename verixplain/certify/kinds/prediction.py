@@ -18,7 +18,8 @@ class PredictionClaim:
         self.parameters = {}
 
     def judge(self, proved: Proved) -> Finding:
-        overlaps, statement = proved.overlaps, "no input of the box changes the decision"
+        overlaps = proved.overlaps
+        statement = f"{proved.query.target.in_words()}, at every input of the box"
         if overlaps.upper < 0:
             whole = Stands(np.array([], dtype=np.int64))
             return Finding("estimate", statement, overlaps.upper, rests_on=whole)

@@ -1,6 +1,7 @@
 """The order is the same at every input near the one explained."""
 
 from collections.abc import Iterator
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from verixplain.certify.claim import (
     Task,
     claim_kinds,
     group_numbers,
+    in_words,
     numbers,
     replayed,
 )
@@ -101,7 +103,7 @@ class _Search:
     def __init__(self, task: Task, proved: Proved, asked: np.ndarray, of: str) -> None:
         self.task, self.proved, self.asked, self.of = task, proved, asked, of
         self.proof = Stability(task.query, proved.overlaps.group_witness, task.method.device)
-        self.certified: float | None = None
+        self.shown: float | None = None
         self.held = self.left_out = 0
         self.tried = 0.0
         self.flip: Flip | None = None
@@ -125,21 +127,21 @@ class _Search:
         least, most = data_range(self.task.query.box)
         top = min(float((most - least).max()), 2.0**10 * radius)
         failed, shift = None, radius / 8
-        while failed is None or failed - (self.certified or 0.0) > _CLOSE * failed:
+        while failed is None or failed - (self.shown or 0.0) > _CLOSE * failed:
             if self._proved(shift):
                 if shift >= top:
                     break
             else:
                 failed = shift
-            yield self._finding(self.certified)
+            yield self._finding(self.shown)
             if self.task.budget.over() or (failed is not None and failed < _LEAST * radius):
                 break
-            middle = ((self.certified or 0.0) + failed) / 2 if failed is not None else 2 * shift
+            middle = ((self.shown or 0.0) + failed) / 2 if failed is not None else 2 * shift
             shift = float(f"{min(middle, top):.3g}")
         shift = failed or top
         while self.flip is None and shift <= top and not self.task.budget.over():
             self._attack(shift)
-            yield self._finding(self.certified)
+            yield self._finding(self.shown)
             shift *= 2
 
     def _proved(self, shift: float) -> bool:
@@ -147,8 +149,8 @@ class _Search:
         self.held = int(self._above(shift)[self.asked].sum())
         if self.held < self.asked.sum():
             return False
-        if self.certified is None or shift > self.certified:
-            self.certified = shift
+        if self.shown is None or shift > self.shown:
+            self.shown = shift
         self._consistent()
         return True
 
@@ -164,33 +166,38 @@ class _Search:
         self._consistent()
 
     def _consistent(self) -> None:
-        if self.flip and self.certified is not None and self.flip.shift <= self.certified:
+        if self.flip and self.shown is not None and self.flip.shift <= self.shown:
             raise SoundnessAlarm(
-                f"the order is proved up to a shift of {self.certified!r}, but an input "
+                f"the order is proved up to a shift of {self.shown!r}, but an input "
                 f"{self.flip.shift!r} away has another"
             )
 
     def _finding(self, shift: float | None) -> Finding:
         """In words; `shift` is the one that is claimed, None where none is."""
-        pairs, certified, flip = int(self.asked.sum()), self.certified, self.flip
+        pairs, shown, flip = int(self.asked.sum()), self.shown, self.flip
         details: dict[str, Any] = {
             "pairs": pairs,
             "held": self.held,
             "left_out": self.left_out,
-            "r_certified": certified,
+            "r_estimate": shown,
             "r_attacked": flip and flip.shift,
-            "r_tried": self.tried or certified,
+            "r_tried": self.tried or shown,
         }
         what = f"{pairs} pairs of groups ({self.of}) are in the same order at every input"
-        if certified is not None and shift is not None and certified >= shift:
-            overlap = self.proof.decision(certified)
+        if shown is not None and shift is not None and shown >= shift:
+            overlap = self.proof.decision(shown)
             details |= {"decision_overlap": overlap, "decision_stable": overlap < 0}
-            up_to = f", {flip.shift:.6g}]" if flip else f", >= {details['r_tried']:.6g}]"
-            statement = f"{what} within {certified:.6g}; [{certified:.6g}{up_to}"
-            return Finding("estimate", statement, certified, details=details)
+            low = in_words(shown, ROUND_FLOOR)
+            high = (
+                in_words(flip.shift, ROUND_CEILING)
+                if flip
+                else f">= {in_words(self.tried or shown, ROUND_FLOOR)}"
+            )
+            statement = f"{what} within {low}; [{low}, {high}]"
+            return Finding("estimate", statement, shown, details=details)
         statement = what + (f" within {shift:.6g}" if shift is not None else "")
         if self.flip is None:
-            statement += f"; {self.held} of them proved at the last shift looked at"
+            statement += f"; {self.held} of them hold at the last shift looked at"
         if flip is None or shift is None:
             return Finding("unknown", statement, details=details)
         value = replayed(self.task.query, flip.witness)

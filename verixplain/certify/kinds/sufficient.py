@@ -108,20 +108,22 @@ class _Search:
 
     def _finding(self) -> Finding:
         query, names = self.task.query, self.task.query.groups.names
+        wanted = query.target.in_words()
         for point, moved in zip(self.sets.points, self.sets.sets, strict=True):
             if not moved[self.best].any() and self.bound < 0:
                 raise SoundnessAlarm("a point loses the decision that a set of groups fixes")
             if not moved.any():
-                statement = "no set of groups fixes the decision"
+                statement = f"{wanted} with some set of groups held still"
                 value = replayed(query, point)
                 status = "refuted" if value >= 0 else "unknown"
                 return Finding(status, statement, None, point, None, {"replayed": value})
         if not self.bound < 0:
-            return Finding("unknown", "all groups together fix the decision", self.bound)
+            return Finding("unknown", f"{wanted} with all groups held still", self.bound)
         numbers = [int(u) for u in np.flatnonzero(self.best)]
         statement = (
-            f"{len(numbers)} of {len(names)} groups alone fix the decision "
-            f"({', '.join(names[u] for u in numbers)}); no set has fewer than {self.lower}"
+            f"{wanted} with {len(numbers)} of {len(names)} groups held still, wherever the others "
+            f"are in the box ({', '.join(names[u] for u in numbers)}); beside that, covered by no "
+            f"certificate, points found say that no set has fewer than {self.lower}"
         )
         details = {
             "groups": numbers,

@@ -292,7 +292,7 @@ def _item_facts(item: Mapping[str, Any], place: str) -> tuple[tuple[str, str], .
         ("map", f"{values['guarantee']}: {MEANING[values['guarantee']]}"),
     ]
     if values["overlap"]:
-        found.append(("overlap in the box", _overlap(values["overlap"])))
+        found.append(("overlap in the box", _overlap(values["overlap"], values["target"])))
     if values["order"]:
         order = values["order"]
         told = f"{order['certified']:,} certified, {order['estimate']:,} estimate, "
@@ -315,13 +315,14 @@ def box(values: Mapping[str, Any]) -> str:
     )
 
 
-def _overlap(ends: Mapping[str, float]) -> str:
+def _overlap(ends: Mapping[str, float], target: Mapping[str, Any]) -> str:
     """The largest overlap, and what its sign says."""
-    told = "whether the decision can change in the box is unknown"
+    wanted = _target(target)
+    told = f"whether {wanted} everywhere in the box is unknown"
     if ends["upper"] < 0:
-        told = "below 0, so no input of the box changes the decision"
+        told = f"below 0, so {wanted} everywhere in the box"
     elif ends["lower"] >= 0:
-        told = "not below 0, so the decision changes in the box"
+        told = f"not below 0, so at some input of the box it is not so that {wanted}"
     return f"in {interval(ends['lower'], ends['upper'])}: {told}"
 
 
