@@ -106,7 +106,8 @@ class PGD:
         for begin in range(0, len(points), self.batch):
             part = slice(begin, begin + self.batch)
             low, high = representable(lower[part], upper[part], network.input_dtype)
-            points[part] = search.best(low, high, middle, first, self.restarts, generator)
+            together = max(1, self.batch // len(low))
+            points[part] = search.best(low, high, middle, first, self.restarts, together, generator)
             if progress is not None:
                 progress("attack", min(begin + self.batch, len(points)), len(points))
         found = lower_at(network, points, target)
@@ -144,30 +145,38 @@ class _Search:
         center: np.ndarray,
         first: np.ndarray,
         restarts: int,
+        together: int,
         generator: torch.Generator,
     ) -> np.ndarray:
-        """The best point of every box over all starts."""
+        """The best point of every box over all starts, so many of which climb together."""
         low, high, middle, begin = (
             torch.from_numpy(np.array(one)).to(self.device) for one in (lower, upper, center, first)
         )
-        best = middle.expand_as(low).clone()
-        with torch.no_grad():
-            height = self.overlap(best)
+        starts = []
         for number in range(restarts):
             share = torch.rand(low.shape, generator=generator)
             if number == 0:
-                start = begin.expand_as(best)
+                start = begin.expand_as(low)
             else:  # odd restarts begin in a corner, even ones anywhere inside
                 share = share.round() if number % 2 else share
                 start = low + share.to(low) * (high - low)
-            points = torch.minimum(torch.maximum(start, low), high)
-            self._ascend(points.clone(), low, high, best, height)
+            starts.append(torch.minimum(torch.maximum(start, low), high))
+        best = middle.expand_as(low).clone()
+        with torch.no_grad():
+            height = self.overlap(best)
+        for begun in range(0, restarts, together):
+            count = len(starts[begun : begun + together])
+            points = torch.cat(starts[begun : begun + together])
+            ends = [end.repeat(count, *[1] * (end.ndim - 1)) for end in (low, high)]
+            found, heights = self._climbed(points, *ends)
+            for one, reached in zip(found.chunk(count), heights.chunk(count), strict=True):
+                better = reached > height
+                best[better], height[better] = one[better], reached[better]
         return best.cpu().numpy()
 
-    def _ascend(
-        self, points: Tensor, low: Tensor, high: Tensor, best: Tensor, height: Tensor
-    ) -> None:
-        """Climb from `points`; the best point met and its height are kept in place."""
+    def _climbed(self, points: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """The best point that each climb from `points` met, and its height."""
+        best, height = points.clone(), torch.full((len(points),), -torch.inf).to(points)
         for step in range(self.steps + 1):
             with torch.enable_grad():
                 points = points.detach().requires_grad_()
@@ -179,3 +188,4 @@ class _Search:
             size = (high - low) * (0.5 * (1 - step / (self.steps + 1)))
             moved = points.detach() + slope.sign() * size
             points = torch.minimum(torch.maximum(moved, low), high)
+        return best, height
