@@ -55,7 +55,7 @@ def test_auto_lirpa_has_one_door():
 
 
 def test_pictures_have_one_place_and_leave_pyplot_alone():
-    assert importers("matplotlib") == {"report/figures.py"}
+    assert not {p for p in importers("matplotlib") if not p.startswith("report/figures/")}
     assert not importers("matplotlib.pyplot")
 
 

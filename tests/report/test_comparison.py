@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.report.examples import made_up
-from verixplain.report.figures import comparison, sanity_curves
+from verixplain.report.figures.methods import comparison
+from verixplain.report.figures.sanity import sanity_curves
 
 
 def named(kind: str, names: list[str]) -> list:

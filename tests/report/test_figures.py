@@ -9,7 +9,8 @@ import pytest
 
 from tests.report.examples import made_up
 from verixplain.errors import SettingError
-from verixplain.report.figures import certified_order, enclosure, heatmap
+from verixplain.report.figures.heatmap import enclosure, heatmap
+from verixplain.report.figures.order import certified_order
 
 
 @pytest.mark.parametrize(("kind", "verified", "panels"), [("grid", True, 3), ("grid", False, 2)])
@@ -53,7 +54,7 @@ def test_the_callers_matplotlib_is_left_alone():
     program = (
         "import sys\n"
         "from tests.report.examples import made_up\n"
-        "from verixplain.report.figures import heatmap\n"
+        "from verixplain.report.figures.heatmap import heatmap\n"
         "heatmap(made_up())\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

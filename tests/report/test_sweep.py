@@ -9,7 +9,7 @@ import pytest
 from tests.report.examples import made_up
 from verixplain.certify.sweep import Radius
 from verixplain.errors import OutputError
-from verixplain.report.figures import radii_figure
+from verixplain.report.figures.radii import radii_figure
 from verixplain.report.sweep import save_sweep
 
 FOUND = [

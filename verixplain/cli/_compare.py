@@ -14,8 +14,9 @@ from verixplain.explainer import made
 from verixplain.explanation import Explanation
 from verixplain.inputs import InputFile
 from verixplain.network import Network
-from verixplain.report.figures import as_png, comparison
-from verixplain.report.tables import write
+from verixplain.report.figures.canvas import as_png
+from verixplain.report.figures.methods import comparison
+from verixplain.report.files import write
 from verixplain.request import Request
 
 
@@ -62,7 +63,8 @@ class Job:
             click.echo(words, err=True)
         if not found:
             raise InputError("none of the methods could explain this input")
-        write(Path(self.out), as_png(comparison(found)))
+        picture = Path(self.out)
+        write(picture.parent, {picture.name: as_png(comparison(found))})
         rows = [("method", "guarantee", "seconds")]
         rows += [(one.method, one.guarantee, f"{one.timing['total']:.3g}") for one in found]
         show_rows(rows)

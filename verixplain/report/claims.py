@@ -1,8 +1,6 @@
 """Claims as files: `claims.json` (`schemas/claims-1.json`), witnesses and certificates."""
 
-import os
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +8,9 @@ import numpy as np
 
 from verixplain.certify.claim import Finding
 from verixplain.certify.run import Certified
-from verixplain.errors import OutputError
 from verixplain.query import Query
 from verixplain.report import dump, explanation_dict, save
+from verixplain.report.files import npz_of, write
 from verixplain.report.json import plain
 
 SCHEMA = "claims/1"
@@ -28,7 +26,9 @@ def save_claims(
     Raises:
         OutputError: the folder cannot be written.
     """
-    from verixplain.report.figures import as_png, certified_order, enclosure
+    from verixplain.report.figures.canvas import as_png
+    from verixplain.report.figures.heatmap import enclosure
+    from verixplain.report.figures.order import certified_order
 
     folder = save(found.explanation, folder, request)
     query = found.explanation.query
@@ -43,15 +43,12 @@ def save_claims(
         if one.finding.witness is not None:
             arrays |= _witness(query, one.finding)
         if arrays:
-            files[f"claim-{number}.npz"] = _npz(arrays)
+            files[f"claim-{number}.npz"] = npz_of(arrays)
     files["claims.json"] = dump(claims_dict(found, request, budget)).encode()
-    try:
-        for name, content in files.items():
-            beside = folder / f".{name}.{os.getpid()}.part"
-            beside.write_bytes(content)
-            beside.replace(folder / name)
-    except OSError as error:
-        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
+    write(folder, files)
+    for path in folder.glob("claim-*"):  # of an earlier call that had more claims
+        if path.name not in files:
+            path.unlink()
     return folder
 
 
@@ -98,9 +95,3 @@ def _witness(query: Query, one: Finding) -> dict[str, np.ndarray]:
         "group_inputs": members,
         "group_starts": np.array([0, len(members)]),
     }
-
-
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    file = BytesIO()
-    np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
-    return file.getvalue()

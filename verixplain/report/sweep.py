@@ -1,15 +1,13 @@
 """A sweep of radii as files: `sweep.json` (`schemas/sweep-1.json`) and `sweep.png`."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from verixplain.certify.sweep import Radius, recommendation
-from verixplain.errors import OutputError
 from verixplain.query import Query
+from verixplain.report.files import write
 from verixplain.report.json import array_sha256, dump, plain
 
 SCHEMA = "sweep/1"
@@ -46,20 +44,11 @@ def save_sweep(
     Raises:
         OutputError: the folder cannot be written.
     """
-    from verixplain.report.figures import radii_figure
+    from verixplain.report.figures.canvas import as_png
+    from verixplain.report.figures.radii import radii_figure
 
-    picture, folder = BytesIO(), Path(folder)
-    radii_figure(found, recommendation(found)).savefig(picture, format="png")
     files = {
         "sweep.json": dump(sweep_dict(found, query, request)).encode(),
-        "sweep.png": picture.getvalue(),
+        "sweep.png": as_png(radii_figure(found, recommendation(found))),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            beside = folder / f".{name}.{os.getpid()}.part"
-            beside.write_bytes(content)
-            beside.replace(folder / name)
-    except OSError as error:
-        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
-    return folder
+    return write(folder, files)

@@ -3,17 +3,14 @@
 Their schemas are `schemas/evaluation-1.json` and `schemas/sanity-1.json`.
 """
 
-import csv
-import io
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from verixplain.errors import OutputError
 from verixplain.evaluation import Evaluation
 from verixplain.examination import Examination
+from verixplain.report.files import csv_of, write
 from verixplain.report.json import environment, plain
 
 EVALUATION, SANITY = "evaluation/1", "sanity/1"
@@ -30,12 +27,10 @@ def save_evaluation(found: Evaluation, folder: str | Path, about: Mapping[str, A
     Raises:
         OutputError: the folder cannot be written.
     """
-    folder = Path(folder)
     values = evaluation_dict(found, about)
-    write(folder / "evaluation.json", lines_of(values).encode())
     table = [{k: v for k, v in line.items() if k != "details"} for line in values["table"]]
-    write(folder / "evaluation.csv", csv_of(table).encode())
-    return folder
+    files = {"evaluation.json": lines_of(values).encode(), "evaluation.csv": csv_of(table)}
+    return write(folder, files)
 
 
 def evaluation_dict(found: Evaluation, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,15 +77,14 @@ def save_examination(found: Examination, folder: str | Path, about: Mapping[str,
     Raises:
         OutputError: the folder cannot be written.
     """
-    from verixplain.report.figures import as_png, sanity_curves
+    from verixplain.report.figures.canvas import as_png
+    from verixplain.report.figures.sanity import sanity_curves
 
-    folder = Path(folder)
     values = examination_dict(found, about)
-    write(folder / "sanity.json", lines_of(values).encode())
-    write(folder / "sanity.csv", csv_of(values["table"]).encode())
+    files = {"sanity.json": lines_of(values).encode(), "sanity.csv": csv_of(values["table"])}
     if any(line["mean"] is not None for line in values["table"]):
-        write(folder / "sanity.png", as_png(sanity_curves(values["table"])))
-    return folder
+        files["sanity.png"] = as_png(sanity_curves(values["table"]))
+    return write(folder, files)
 
 
 def examination_dict(found: Examination, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,27 +116,3 @@ def lines_of(values: Mapping[str, Any]) -> str:
             text = json.dumps(value, sort_keys=True, allow_nan=False)
         parts.append(f" {json.dumps(name)}: {text}")
     return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of the same columns as CSV; nothing is rounded."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def write(path: Path, content: bytes) -> None:
-    """A whole file or none.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ import pytest
 from verixplain.explanation import STATUSES
 from verixplain.features import plane
 from verixplain.network.card import Card
-from verixplain.report import figures
+from verixplain.report.figures import canvas, guarantee, methods
 from verixplain.report.status import COLOURS
 
 NAMES = ["$\\frac{$", "<script>alert(1)</script>", "\u202ex", "a" * 10_000, "$x$ & $y$"]
@@ -26,29 +26,29 @@ def drawn():
     two = dict(zip(NAMES[:2], (scores, scores + 1), strict=True))
     counts = {name: dict.fromkeys(STATUSES, 1) for name in NAMES}
     return {
-        "intervals": figures.intervals(GROUPS, "logits", "estimate"),
-        "counts": figures.counts(counts),
-        "shares": figures.shares({name: [(0.1, SHARE), (2.0, SHARE)] for name in NAMES}),
-        "points": figures.points(two, Card(), image),
-        "sheet": figures.sheet(dict.fromkeys(NAMES, scores), image, []),
-        "table": figures.sheet(dict.fromkeys(NAMES, np.arange(5.0)), None, NAMES),
+        "intervals": guarantee.intervals(GROUPS, "logits", "estimate"),
+        "counts": guarantee.counts(counts),
+        "shares": guarantee.shares({name: [(0.1, SHARE), (2.0, SHARE)] for name in NAMES}),
+        "points": guarantee.points(two, Card(), image),
+        "sheet": methods.sheet(dict.fromkeys(NAMES, scores), image, []),
+        "table": methods.sheet(dict.fromkeys(NAMES, np.arange(5.0)), None, NAMES),
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", list(drawn()))
 def test_hostile_names_are_drawn_as_text_and_equal_pictures_have_equal_bytes(name):
-    text = figures.as_svg(drawn()[name])
-    assert text == figures.as_svg(drawn()[name])
+    text = canvas.as_svg(drawn()[name])
+    assert text == canvas.as_svg(drawn()[name])
     root = ElementTree.fromstring(text)
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert not tags & {"script", "foreignObject", "a"}
-    assert figures.as_png(drawn()[name]).startswith(b"\x89PNG")
+    assert canvas.as_png(drawn()[name]).startswith(b"\x89PNG")
 
 
 def test_every_status_has_a_colour_and_its_count_in_words():
     assert list(COLOURS) == list(STATUSES)
     counts = {"order": {status: n for n, status in enumerate(STATUSES)}}
-    figure = figures.counts(counts)
+    figure = guarantee.counts(counts)
     shown = {text.get_text() for text in figure.axes[0].texts}
     assert {str(n) for n in range(1, len(STATUSES))} <= shown
     legend = {text.get_text() for text in figure.legends[0].get_texts()}
@@ -56,8 +56,8 @@ def test_every_status_has_a_colour_and_its_count_in_words():
 
 
 def test_the_intervals_are_those_of_the_groups_and_what_is_left_out_is_said():
-    many = [GROUPS[0]] * (figures.MOST_BARS + 7)
-    axis = figures.intervals(many, "logits", "estimate").axes[0]
+    many = [GROUPS[0]] * (canvas.MOST_BARS + 7)
+    axis = guarantee.intervals(many, "logits", "estimate").axes[0]
     assert "7 more groups" in axis.get_xlabel()
     ends = [line.get_xdata() for line in axis.lines if len(line.get_xdata()) == 2]
     assert any(np.array_equal(one, (4.0, 6.0)) for one in ends)
@@ -65,8 +65,8 @@ def test_the_intervals_are_those_of_the_groups_and_what_is_left_out_is_said():
 
 def test_numbers_without_proof_have_another_colour():
     plain = [{**group, "importance": None} for group in GROUPS]
-    proved = figures.intervals(GROUPS, "logits", "estimate").axes[0].lines[0].get_color()
-    sampled = figures.intervals(plain, "score", "none").axes[0].lines[0].get_color()
+    proved = guarantee.intervals(GROUPS, "logits", "estimate").axes[0].lines[0].get_color()
+    sampled = guarantee.intervals(plain, "score", "none").axes[0].lines[0].get_color()
     assert proved != sampled
 
 
@@ -74,5 +74,5 @@ def test_the_difference_keeps_its_sign():
     image = plane((1, 2, 2), "nchw")
     given = np.zeros((1, 2, 2))
     moved = np.array([[[0.5, -1.0], [0.0, 0.25]]])
-    axis = figures.points({"input": given, "witness": moved}, Card(), image).axes[2]
+    axis = guarantee.points({"input": given, "witness": moved}, Card(), image).axes[2]
     np.testing.assert_array_equal(axis.images[0].get_array(), moved[0])

@@ -1,4 +1,4 @@
-"""Which pictures a report has; they are drawn in `report/figures.py`."""
+"""Which pictures a report has; they are drawn in `report/figures/`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from verixplain.errors import VerixplainError
 from verixplain.features import Plane, plane
-from verixplain.report import figures
+from verixplain.report.figures import guarantee, methods
 from verixplain.report.guarantee.evidence import numbers_of, witness_of
 
 Pictures = dict[str, Any]
@@ -19,7 +19,7 @@ def of_report(report: Mapping[str, Any]) -> Pictures:
     """Verdict counts, and where there are several radii, radius against share."""
     found: Pictures = {}
     if report["summary"]["claims"]:
-        found["counts"] = figures.counts(report["summary"]["claims"])
+        found["counts"] = guarantee.counts(report["summary"]["claims"])
     series: dict[str, list] = {}
     for row in report["coverage"]:
         if row["radius"] is not None:
@@ -27,7 +27,7 @@ def of_report(report: Mapping[str, Any]) -> Pictures:
             series.setdefault(name, []).append((row["radius"], row["holds"]))
     series = {name: points for name, points in series.items() if len(points) > 1}
     if series:
-        found["shares"] = figures.shares(series)
+        found["shares"] = guarantee.shares(series)
     return found
 
 
@@ -39,7 +39,7 @@ def of_item(item: Mapping[str, Any], report: Mapping[str, Any], evidence: Path) 
     found: Pictures = {}
     verified = values["overlap"] is not None
     unit = "importance, logits" if verified else "score"
-    found["order"] = figures.intervals(values["groups"], unit, values["guarantee"])
+    found["order"] = guarantee.intervals(values["groups"], unit, values["guarantee"])
     model = next(m for m in report["models"] if m["sha256"] == values["model_sha256"])
     image = _image(model)
     for claim in item["claims"]:
@@ -47,7 +47,7 @@ def of_item(item: Mapping[str, Any], report: Mapping[str, Any], evidence: Path) 
         if point is not None and image is not None:
             given, moved = point
             titles = {"input": given, f"witness ({claim['kind']})": moved}
-            found[f"witness-{claim['id']}"] = figures.points(titles, _card(model), image)
+            found[f"witness-{claim['id']}"] = guarantee.points(titles, _card(model), image)
     found.update(_methods(item, report, evidence, image))
     return found
 
@@ -70,7 +70,7 @@ def _methods(
         maps[other["method"]] = numbers_of(path, "scores")["scores"]
     groups = sorted(item["explanation"]["groups"], key=lambda group: group["id"])
     names = [group["name"] for group in groups if group["size"] == 1]
-    return {"methods": figures.sheet(maps, image, names)}
+    return {"methods": methods.sheet(maps, image, names)}
 
 
 def _image(model: Mapping[str, Any]) -> Plane | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from verixplain.errors import OutputError, ReportError
-from verixplain.report.figures import as_png, as_svg
+from verixplain.report.figures.canvas import as_png, as_svg
 from verixplain.report.guarantee import pictures
 from verixplain.report.guarantee.document import canonical, document, sha256, validate
 from verixplain.report.guarantee.evidence import Evidence, changed, gather, hashed
