@@ -4,6 +4,7 @@ from importlib.resources import files
 import jsonschema
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from tests.attribution.settings import digits, query
 from verixplain import evaluation, explain
@@ -99,6 +100,28 @@ def test_a_method_that_fails_fails_once_for_all_metrics(queries):
     found = evaluate(queries[:1], [Broken()], ["deletion", "insertion", "sparseness"])
     assert len(seen) == 1
     assert len(found.failures()) == 3
+
+
+def test_every_two_methods_are_compared_and_their_maps_not_made_again(queries, tmp_path):
+    seen = []
+
+    class Watched(Saliency):
+        def explain(self, query, progress=None):
+            seen.append(query)
+            return super().explain(query, progress)
+
+    def compared():
+        parts = [Watched(), "gradient-times-input", "grad-cam"]
+        return evaluate(queries[:2], parts, ["sparseness"], folder=tmp_path).agreement
+
+    found = compared()
+    names = ("saliency", "gradient-times-input")
+    maps = [[explain(one, name).group_scores for name in names] for one in queries[:2]]
+    assert found.mean[0, 1] == pytest.approx(np.mean([spearmanr(*two).statistic for two in maps]))
+    assert found.count.tolist() == [[2, 2, 0], [2, 2, 0], [0, 0, 0]]  # an mlp has no GradCAM
+    assert len(seen) == 2
+    np.testing.assert_array_equal(compared().mean, found.mean)
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

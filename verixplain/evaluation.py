@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from verixplain.errors import SettingError, SoundnessAlarm
 from verixplain.explainer import explain, made
 from verixplain.explanation import Explanation
+from verixplain.metrics._agreement import Agreement, agreement
 from verixplain.metrics._base import Metric, Sample
 from verixplain.query import Query
 from verixplain.registry import metrics as metric_registry
 from verixplain.rows import Rows, key_of
 
 Progress = Callable[[str, int, int], None]
+FILES = ("rows.jsonl", "ranks.jsonl")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +65,18 @@ class Evaluation:
         methods, metrics: in the order asked for.
         rows: one an input, method and metric: `input`, `method`, `metric`, `value` (None where it
             failed), `lower`, `undefined`, `error`, `seconds`, `explain_seconds`, `details`.
+        agreement: between the maps of every two methods.
         known: how many rows were there already.
     """
 
     methods: tuple[Any, ...]
     metrics: tuple[Metric, ...]
     rows: tuple[dict[str, Any], ...]
+    agreement: Agreement
     known: int = 0
 
     def table(self) -> list[dict[str, Any]]:
-        """One line a method and metric: mean, standard error, counts, seconds."""
+        """One line a method and metric: mean (or what the metric pools), error, counts, seconds."""
         return [self._line(method, metric) for method in self.methods for metric in self.metrics]
 
     def _line(self, method: Any, metric: Metric) -> dict[str, Any]:
@@ -79,14 +84,13 @@ class Evaluation:
             row for row in self.rows if (row["method"], row["metric"]) == (method.name, metric.name)
         ]
         good = [row for row in rows if row["value"] is not None]
-        values = np.array([row["value"] for row in good])
+        pooled, spread = metric.pooled(good) if good else (None, None)
         lowers = [row["lower"] for row in good if row["lower"] is not None]
-        spread = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
         return {
             "method": method.name,
             "metric": metric.name,
             "direction": metric.direction,
-            "mean": float(values.mean()) if len(values) else None,
+            "mean": pooled,
             "standard_error": spread,
             "count": len(good),
             "failed": len(rows) - len(good),
@@ -143,8 +147,8 @@ def evaluate(
     Args:
         cases: queries, or cases with names and masks.
         methods, metrics: names, or methods and metrics.
-        folder: keeps `rows.jsonl`; rows that are there for the same question are not computed
-            again. None keeps nothing.
+        folder: keeps `rows.jsonl` and `ranks.jsonl`; what is there for the same question is not
+            computed again. None keeps nothing.
         settings: of methods and metrics given by name, by that name.
         progress: told after every row.
 
@@ -158,7 +162,7 @@ def evaluate(
               for one in methods),
         tuple(made_metric(one, chosen.pop(one, {})) if isinstance(one, str) else one
               for one in metrics),
-        Rows(None if folder is None else Path(folder) / "rows.jsonl"),
+        *(Rows(None if folder is None else Path(folder, name)) for name in FILES),
     )  # fmt: skip
     if chosen:
         raise SettingError(f"settings of {', '.join(chosen)}, which is not evaluated")
@@ -172,7 +176,10 @@ def evaluate(
     total = len(tidy) * len(run.methods) * len(run.metrics)
     for case in tidy:
         run.input(case, partial(progress or _silent, "rows"), total)
-    return Evaluation(run.methods, run.metrics, tuple(run.found), run.known)
+    names = [one.name for one in run.methods]
+    return Evaluation(
+        run.methods, run.metrics, tuple(run.found), agreement(names, run.ranks), run.known
+    )
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -220,7 +227,9 @@ class _Run:
     methods: tuple[Any, ...]
     metrics: tuple[Metric, ...]
     kept: Rows
+    kept_ranks: Rows
     found: list[dict[str, Any]] = field(default_factory=list)
+    ranks: list[dict[str, np.ndarray]] = field(default_factory=list)
     known: int = 0
 
     @cached_property
@@ -231,11 +240,30 @@ class _Run:
     def input(self, case: Case, told: Callable[[int, int], None], total: int) -> None:
         """Every method and metric on one input."""
         verify = _Once(lambda: explain(case.asked, self.eva))
+        ranks: dict[str, np.ndarray] = {}
         for method in self.methods:
             found = _Once(lambda method=method: method.explain(case.asked))
             for metric in self.metrics:
                 self.found.append(self._row(case, method, metric, found, verify))
                 told(len(self.found), total)
+            if len(self.methods) == 1:
+                continue
+            try:
+                ranks[method.name] = self._ranked(case, method, found)
+            except SoundnessAlarm:
+                raise
+            except Exception:  # the map's rows say why; without it no pair is compared here
+                continue
+        self.ranks.append(ranks)
+
+    def _ranked(self, case: Case, method: Any, found: _Once) -> np.ndarray:
+        """The ranks of the groups in a method's map."""
+        key = key_of(case.key, method.name, method.settings())
+        known = self.kept_ranks.get(key)
+        if known is None:
+            known = {"key": key, "ranks": rankdata(found().group_scores).tolist()}
+            self.kept_ranks.keep(known)
+        return np.array(known["ranks"])
 
     def _row(
         self, case: Case, method: Any, metric: Metric, found: _Once, verify: _Once

@@ -78,6 +78,7 @@ def test_it_says_what_it_is(name):
     assert metric.unit
     assert metric.range[0] < metric.range[1]
     assert metric.looks_at in ("probability", "logits", "nothing")
+    assert metric.pools
     assert metric.needs in ("", "mask", "method", "verified map", "image")
     assert hasattr(metric, "baseline") <= bool(metric.replaces)
     words = " ".join((type(metric).__doc__ or "").split())

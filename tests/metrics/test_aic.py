@@ -19,3 +19,11 @@ def test_the_class_wins_everywhere_or_from_somewhere_on():
 def test_what_speaks_against_the_class_last_keeps_it_longest():
     x = given().explanation.query.box.center.ravel()
     assert AIC(start=0.1).measure(given(x)).value > AIC(start=0.1).measure(given(-x)).value
+
+
+def test_of_many_inputs_it_is_the_area_under_the_accuracy():
+    x = given().explanation.query.box.center.ravel()
+    found = [AIC(start=0.1).measure(given(scores)) for scores in (x, -x, np.roll(x, 5))]
+    rows = [{"value": one.value, "details": one.details} for one in found]
+    accuracy = np.mean([one.details["curve"] for one in found], axis=0)
+    assert AIC().pooled(rows)[0] == pytest.approx(np.trapezoid(accuracy, dx=1 / 100))

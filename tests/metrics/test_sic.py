@@ -72,6 +72,20 @@ def test_the_ends_of_the_curve_are_the_first_image_and_the_whole_one():
     assert curve[-1] == pytest.approx(1)
 
 
+def test_of_many_inputs_it_is_the_area_under_the_median_curve():
+    rows = [
+        {"value": np.mean(curve), "undefined": "", "details": {"curve": curve}}
+        for curve in ([0.0, 0.0, 1.0], [0.0, 0.6, 1.0], [0.9, 1.0, 1.0])
+    ]
+    area, spread = SIC().pooled(rows)
+    assert area == pytest.approx((0.0 + 0.6) / 4 + (0.6 + 1.0) / 4)  # of the curve 0, 0.6, 1
+    assert 0 < spread < 0.5
+    constant = {"value": 0.0, "undefined": "no information", "details": {}}
+    assert SIC().pooled([*rows, constant]) == (area, spread)
+    assert SIC().pooled([constant]) == (0.0, None)
+    assert SIC().pooled(rows[:1])[1] is None
+
+
 def test_an_input_that_is_no_image_is_refused():
     with pytest.raises(InputError, match="of images"):
         SIC().measure(sample(two_classes([1.0, 2.0]), [1, 1], [1, 2]))

@@ -1,6 +1,6 @@
 """What every metric shares: what it is given, what it gives, and what it says about itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, ClassVar
@@ -111,6 +111,7 @@ class Metric:
         looks_at: what is read of the network: `probability`, `logits`, or `nothing`.
         replaces: what inputs are replaced by, where they are.
         needs: `mask`, `method`, `verified map`, `image`, or "" for the map alone.
+        pools: what stands for many inputs.
     """
 
     kind: ClassVar[str]
@@ -120,6 +121,7 @@ class Metric:
     looks_at: ClassVar[str] = "nothing"
     replaces: ClassVar[str] = ""
     needs: ClassVar[str] = ""
+    pools: ClassVar[str] = "mean"
 
     @property
     def name(self) -> str:
@@ -138,6 +140,16 @@ class Metric:
             SettingError: the query is not one that the metric can be asked about.
         """
         raise NotImplementedError
+
+    def pooled(self, rows: Sequence[Mapping[str, Any]]) -> tuple[float, float | None]:
+        """One number for many inputs, and its standard error (None below two inputs).
+
+        Args:
+            rows: at least one; each with `value` and `details`, as `Measured` has them.
+        """
+        values = np.array([row["value"] for row in rows])
+        spread = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
+        return float(values.mean()), spread
 
 
 def share(name: str, value: Any) -> None:

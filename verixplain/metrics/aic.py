@@ -15,6 +15,8 @@ from verixplain.registry import metrics
 class AIC(Information):
     """Share of the information axis on which the class that is explained wins.
 
+    Its mean over many inputs is the area under the curve of the accuracy.
+
     Source: Kapishnikov et al. 2019, arXiv:1906.02825 (XRAI), accuracy information curve, with
     entropy for the size of a compressed file.
     """
