@@ -20,7 +20,6 @@ from verixplain.registry import metrics as metric_registry
 from verixplain.rows import Rows, key_of
 
 Progress = Callable[[str, int, int], None]
-FILES = ("rows.jsonl", "ranks.jsonl")
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +161,8 @@ def evaluate(
               for one in methods),
         tuple(made_metric(one, chosen.pop(one, {})) if isinstance(one, str) else one
               for one in metrics),
-        *(Rows(None if folder is None else Path(folder, name)) for name in FILES),
+        Rows(None if folder is None else Path(folder) / "rows.jsonl"),
+        Rows(None if folder is None else Path(folder) / "ranks.jsonl"),
     )  # fmt: skip
     if chosen:
         raise SettingError(f"settings of {', '.join(chosen)}, which is not evaluated")

@@ -9,6 +9,9 @@ def test_the_maps_of_several_methods_stand_in_one_picture(say, model, digits, tm
     assert "estimate" in said.out
     with Image.open(out) as picture:
         assert picture.width > picture.height > 200
+    assert "rank correlation of maps" in said.out
+    with Image.open(out.with_name("sheet-agreement.png")) as picture:
+        assert picture.width > 200
 
 
 def test_a_method_that_cannot_explain_is_left_out_and_named(say, model, digits, tmp_path):

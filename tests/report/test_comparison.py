@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from tests.report.examples import made_up
+from verixplain.metrics._agreement import agreement
+from verixplain.report.figures.agreement import agreement_squares
+from verixplain.report.figures.evaluation import evaluation_panels
 from verixplain.report.figures.methods import comparison
 from verixplain.report.figures.sanity import sanity_curves
 
@@ -60,3 +63,37 @@ def test_noise_is_drawn_by_level_and_by_prediction_and_gaps_are_left_out():
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {
         *("saliency", "lrp", "softmax of the class")
     }
+
+
+def test_methods_that_agree_stand_side_by_side_and_every_square_has_its_number():
+    a, b = np.arange(6.0), np.array([0.0, 1, 2, 3, 5, 4])
+    found = agreement(["a", "other", "b"], [{"a": a, "other": -a, "b": b}])
+    axis = agreement_squares(found).axes[0]
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert abs(names.index("a") - names.index("b")) == 1
+    numbers = {text.get_text() for text in axis.texts}
+    assert numbers == {"1.00", "-1.00", f"{found.mean[0, 2]:.2f}", f"{-found.mean[0, 2]:.2f}"}
+
+
+def test_a_method_without_a_map_is_grey():
+    found = agreement(["a", "b", "none"], [{"a": np.arange(4), "b": np.arange(4)}])
+    figure = agreement_squares(found)
+    assert np.ma.count_masked(figure.axes[0].images[0].get_array()) == 5
+    assert "no map to compare" in figure.axes[1].get_ylabel()
+
+
+def test_every_metric_has_a_panel_and_the_best_stands_out():
+    lines = [
+        {"method": method, "metric": metric, "direction": direction, "mean": mean,
+         "standard_error": 0.1, "lower_mean": lower}
+        for method, metric, direction, mean, lower in [
+            ("saliency", "deletion", "lower", 0.2, None), ("lrp", "deletion", "lower", 0.3, None),
+            ("saliency", "robustness-sr", "lower", 0.5, 0.33), ("lrp", "sic", "higher", None, None),
+        ]
+    ]  # fmt: skip
+    figure = evaluation_panels(lines)
+    assert [title.split()[0] for title in titles(figure)] == ["deletion", "robustness-sr"]
+    colours = [one.lines[0].get_color() for one in figure.axes[0].containers]
+    assert colours[0] != colours[1]  # the smaller is better
+    bars = [float(one.get_xdata()[0]) for one in figure.axes[1].lines if one.get_marker() == "|"]
+    assert 0.33 in bars

@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 
-from verixplain.cli._evaluate import by_part
+from verixplain.cli._evaluate import by_part, show_agreement
 from verixplain.cli._show import console, progress, show_rows
 from verixplain.errors import InputError, SettingError, SoundnessAlarm, VerixplainError
 from verixplain.explainer import made
 from verixplain.explanation import Explanation
 from verixplain.inputs import InputFile
+from verixplain.metrics._agreement import agreement
 from verixplain.network import Network
+from verixplain.report.figures.agreement import agreement_squares
 from verixplain.report.figures.canvas import as_png
 from verixplain.report.figures.methods import comparison
 from verixplain.report.files import write
@@ -64,9 +66,18 @@ class Job:
         if not found:
             raise InputError("none of the methods could explain this input")
         picture = Path(self.out)
-        write(picture.parent, {picture.name: as_png(comparison(found))})
+        files = {picture.name: as_png(comparison(found))}
+        alike = agreement(
+            [one.method for one in found], [{o.method: o.group_scores for o in found}]
+        )
+        if any(pair["count"] for pair in alike.pairs()):
+            files[f"{picture.stem}-agreement.png"] = as_png(agreement_squares(alike))
+        write(picture.parent, files)
         rows = [("method", "guarantee", "seconds")]
         rows += [(one.method, one.guarantee, f"{one.timing['total']:.3g}") for one in found]
         show_rows(rows)
-        console().print(f"\nwritten to {self.out}", markup=False)
+        console().print()
+        show_agreement(alike)
+        places = ", ".join(str(picture.with_name(name)) for name in files)
+        console().print(f"written to {places}", markup=False, soft_wrap=True)
         return 4 if failed else 0

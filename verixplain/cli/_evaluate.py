@@ -15,6 +15,7 @@ from verixplain.evaluation import Case, Evaluation, evaluate, made_metric
 from verixplain.explainer import made
 from verixplain.features import plane
 from verixplain.inputs import InputFile, array
+from verixplain.metrics._agreement import Agreement
 from verixplain.network import Network
 from verixplain.query import Query
 from verixplain.report.json import model_dict
@@ -62,7 +63,7 @@ class Job:
         if self.out is not None:
             about = {"model": model_dict(self.network), "data": self.text}
             save_evaluation(found, self.out, {**about, "request": asked.to_dict()})
-            words += f"; written to {self.out}: evaluation.json, evaluation.csv, rows.jsonl"
+            words += f"; written to {self.out}: evaluation.json, .csv and .png, agreement.png"
         console().print(f"\n{words}", markup=False)
         return 4 if found.failures() else 0
 
@@ -137,6 +138,7 @@ def show(found: Evaluation) -> None:
         console().print()
     _show_radii(found, lines)
     _show_audit(found, lines)
+    show_agreement(found.agreement)
     reasons: dict[tuple[str, str], list[str]] = {}
     for one in found.failures():
         rows = [f"{one['method']} on {name}" for name in one["inputs"]]
@@ -181,6 +183,23 @@ def _show_audit(found: Evaluation, lines: Lines) -> None:
         rows.append((method.name, *(cells or ["-"] * 3)))
     show_rows(rows, whole=(0,))
     console().print()
+
+
+def show_agreement(found: Agreement) -> None:
+    """With which method each one ranks the groups most alike, and least."""
+    rows: list[tuple[str, ...]] = [("rank correlation of maps", "most with", "least with", "mean")]
+    for number, name in enumerate(found.methods):
+        others = np.delete(found.mean[number], number)
+        names = np.delete(np.array(found.methods), number)
+        known = np.flatnonzero(~np.isnan(others))
+        if not len(known):
+            continue
+        ends = known[others[known].argmax()], known[others[known].argmin()]
+        cells = [f"{names[end]} {others[end]:.2f}" for end in ends]
+        rows.append((name, *cells, f"{others[known].mean():.2f}"))
+    if len(rows) > 2:
+        show_rows(rows, whole=(0,))
+        console().print()
 
 
 def _cell(line: Mapping[str, Any]) -> str:

@@ -17,7 +17,9 @@ EVALUATION, SANITY = "evaluation/1", "sanity/1"
 
 
 def save_evaluation(found: Evaluation, folder: str | Path, about: Mapping[str, Any]) -> Path:
-    """Write `evaluation.json` and `evaluation.csv`; returns the folder.
+    """Write `evaluation.json`, `.csv` and, where there is a number, `.png`; returns the folder.
+
+    Where maps of two methods could be compared, `agreement.png` shows how alike they are.
 
     Args:
         found: what was measured.
@@ -27,9 +29,17 @@ def save_evaluation(found: Evaluation, folder: str | Path, about: Mapping[str, A
     Raises:
         OutputError: the folder cannot be written.
     """
+    from verixplain.report.figures.agreement import agreement_squares
+    from verixplain.report.figures.canvas import as_png
+    from verixplain.report.figures.evaluation import evaluation_panels
+
     values = evaluation_dict(found, about)
     table = [{k: v for k, v in line.items() if k != "details"} for line in values["table"]]
     files = {"evaluation.json": lines_of(values).encode(), "evaluation.csv": csv_of(table)}
+    if any(line["mean"] is not None for line in table):
+        files["evaluation.png"] = as_png(evaluation_panels(table))
+    if any(pair["count"] for pair in values["agreement"]):
+        files["agreement.png"] = as_png(agreement_squares(found.agreement))
     return write(folder, files)
 
 
@@ -46,6 +56,7 @@ def evaluation_dict(found: Evaluation, about: Mapping[str, Any]) -> dict[str, An
             "looks_at": one.looks_at,
             "replaces": one.replaces,
             "needs": one.needs,
+            "pools": one.pools,
         }
         for one in found.metrics
     ]
@@ -58,6 +69,7 @@ def evaluation_dict(found: Evaluation, about: Mapping[str, Any]) -> dict[str, An
             "methods": [{"name": one.name, "settings": one.settings()} for one in found.methods],
             "metrics": metrics,
             "table": found.table(),
+            "agreement": found.agreement.pairs(),
             "failures": found.failures(),
             "rows": [{k: v for k, v in row.items() if k != "key"} for row in found.rows],
             "lower_status": "estimate",

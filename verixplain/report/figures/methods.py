@@ -97,4 +97,4 @@ def _show_map(axis: Axes, one: Explanation, image: Plane) -> None:
     colours = colormaps["PuOr" if signed else "cividis"].with_extremes(bad=NOTHING)
     axis.imshow(np.ma.masked_invalid(values), cmap=colours, norm=norm, interpolation="nearest")
     sure = "" if one.guarantee == "none" else f", {one.guarantee}"
-    axis.set_title(f"{short(one.method, 24)}\n{one.timing['total']:.2g} s{sure}", fontsize=8)
+    axis.set_title(f"{short(one.method, 28)}\n{one.timing['total']:.2g} s{sure}", fontsize=7.5)
