@@ -11,7 +11,11 @@ class VerixplainError(Exception):
     """The root of every error this package raises on purpose."""
 
 
-class UnknownNameError(VerixplainError):
+class UsageError(VerixplainError):
+    """What was asked does not fit, or cannot be understood; asking otherwise helps."""
+
+
+class UnknownNameError(UsageError):
     """A part was asked for by a name nobody took; the message lists the names there are."""
 
 
@@ -19,7 +23,7 @@ class NameTakenError(VerixplainError):
     """Two parts announce themselves under one name."""
 
 
-class SettingError(VerixplainError):
+class SettingError(UsageError):
     """An option or setting has a value that it cannot have."""
 
 
@@ -63,23 +67,23 @@ class ParityError(ModelError):
     """The loaded network does not compute what ONNX Runtime computes."""
 
 
-class InputError(VerixplainError):
+class InputError(UsageError):
     """An input file or array that does not fit the model."""
 
 
-class CardError(VerixplainError):
+class CardError(UsageError):
     """A model card (TOML) with a key or value that it cannot have."""
 
 
-class RegionError(VerixplainError):
+class RegionError(UsageError):
     """A box whose ends are out of order, or whose center lies outside."""
 
 
-class GroupsError(VerixplainError):
+class GroupsError(UsageError):
     """Feature groups that do not fit the input."""
 
 
-class TargetError(VerixplainError):
+class TargetError(UsageError):
     """A class or output row the network does not have, or cannot be explained as."""
 
 
@@ -114,7 +118,7 @@ class SoundnessAlarm(VerixplainError):  # noqa: N818 - an alarm, not an error of
     """
 
 
-class QueryError(VerixplainError):
+class QueryError(UsageError):
     """A VNN-LIB query that cannot be read, or does not fit the network it is asked about."""
 
 
@@ -122,7 +126,7 @@ class UnsupportedQueryError(QueryError):
     """A well-formed VNN-LIB query of a theory that is not supported; the message names it."""
 
 
-class JobError(VerixplainError):
+class JobError(UsageError):
     """A job file with a key or value that it cannot have, or a run folder of another job."""
 
 

@@ -14,34 +14,12 @@ from importlib import import_module
 import click
 
 from verixplain import __version__
-from verixplain.errors import (
-    CardError,
-    GroupsError,
-    InputError,
-    JobError,
-    QueryError,
-    RegionError,
-    SettingError,
-    TargetError,
-    UnknownNameError,
-    VerixplainError,
-)
+from verixplain.errors import UsageError, VerixplainError
 from verixplain.registry import Registry
 
 commands = Registry("command", "verixplain.cli")
 
 USAGE, ERROR, INTERRUPTED, BROKEN_PIPE = 2, 4, 130, 141
-USAGE_ERRORS = (
-    CardError,
-    GroupsError,
-    InputError,
-    JobError,
-    QueryError,
-    RegionError,
-    SettingError,
-    TargetError,
-    UnknownNameError,
-)
 
 
 class Commands(click.Group):
@@ -73,6 +51,9 @@ def _say_name(ctx: click.Context, parameter: click.Parameter, value: bool) -> No
     expose_value=False,
     callback=_say_name,
     help="Show the solver's name (VNN-LIB) and exit.",
+)
+@click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show tracebacks; may stand anywhere."
 )
 @click.version_option(__version__, package_name="verixplain", message="%(version)s")
 def app() -> None:
@@ -115,7 +96,7 @@ def execute(words: Sequence[str], debug: bool = False) -> int:
         if debug:
             traceback.print_exc()
         click.echo(f"{type(error).__name__}: {error}", err=True)
-        return USAGE if isinstance(error, USAGE_ERRORS) else ERROR
+        return USAGE if isinstance(error, UsageError) else ERROR
     except Exception as error:
         traceback.print_exc()
         click.echo(

@@ -1,18 +1,31 @@
 """Flags and arguments that several commands have, and what they become."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from verixplain.errors import SettingError
+from verixplain.registry import bound_methods, methods
 
 if TYPE_CHECKING:
     from verixplain.network import Network
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-MODEL = (
+
+def added(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """A decorator that adds options to a command, listed in this order by its help."""
+
+    def decorate(command: Decorated) -> Decorated:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+model_options = added(
     click.option("--output", metavar="NAME", help="Which output, where the model has several."),
     click.option(
         "--shape", metavar="N,N,...", help="The input's shape without the batch, if left open."
@@ -30,13 +43,44 @@ MODEL = (
     click.option("--labels", metavar="A,B,...", help="Names of the outputs."),
     click.option("--kind", metavar="NAME", help="Who wins: classes, scores-min, or value (none)."),
 )
+"""Which part of the model, and what its card says."""
+
+engine_options = added(
+    click.option("--bound", help=f"Bound method, one of: {', '.join(bound_methods)}."),
+    click.option("--dtype", help="Precision of the bounds: float64 or float32."),
+    click.option("--device", help="auto, cpu, cuda or cuda:N."),
+    click.option("--seed", type=int, help="Of everything random."),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any setting of the method; base.NAME of the method inside it; @INPUT is a file's "
+        "numbers.",
+    ),
+)
+"""How bounds are computed, and every other setting of a method; `chosen` reads them."""
 
 
-def model_options(command: Decorated) -> Decorated:
-    """Add the flags about the model: which part of it, and what its card says."""
-    for option in reversed(MODEL):
-        command = option(command)
-    return command
+def several_options(**how: Any) -> Callable[[Decorated], Decorated]:
+    """Several methods (`how` they are given), and settings of each part by its name."""
+    return added(
+        click.option(
+            "--methods",
+            "method_names",
+            metavar="A,B,...",
+            help=f"all, or some of: {', '.join(methods)}.",
+            **how,
+        ),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="PART.NAME=VALUE",
+            help="A setting of a method, metric or check, such as rise.masks=500; @INPUT is a "
+            "file's numbers.",
+        ),
+    )
 
 
 def load_network(
@@ -102,6 +146,18 @@ def setting(text: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return name.replace("-", "_"), value
+
+
+def chosen(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a method that the flags of `engine_options` name."""
+    named = {name: flags.get(name) for name in ("bound", "engine", "dtype", "device", "seed")}
+    given = dict(map(setting, flags["settings"]))
+    return given | {name: value for name, value in named.items() if value is not None}
+
+
+def listed(words: str, every: Iterable[str]) -> list[str]:
+    """`A,B,...` as names, where `all` stands for every one."""
+    return list(every) if words == "all" else [name for name in words.split(",") if name]
 
 
 def with_arrays(settings: Mapping[str, Any], network: "Network") -> dict[str, Any]:

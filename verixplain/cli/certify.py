@@ -4,21 +4,15 @@ from typing import Any
 
 import click
 
-from verixplain.cli._options import load_network, model_options, setting
-from verixplain.cli.explain import ASKED, _request
+from verixplain.cli._options import chosen, engine_options, load_network, model_options
+from verixplain.cli._question import question_options, request
 from verixplain.registry import claim_kinds
-
-
-def _options(command: Any) -> Any:
-    for option in reversed(ASKED):
-        command = option(command)
-    return command
 
 
 @click.command()
 @click.argument("model")
 @click.argument("input")
-@_options
+@question_options
 @click.option(
     "--claim",
     "claims",
@@ -52,11 +46,7 @@ def _options(command: Any) -> Any:
     metavar="N",
     help="For all claims of an input: seconds, 500nodes (the same everywhere), or none.",
 )
-@click.option("--bound", help="Bound method.")
-@click.option("--dtype", help="Precision of the bounds: float64 or float32.")
-@click.option("--device", help="auto, cpu, cuda or cuda:N.")
-@click.option("--seed", type=int, help="Of everything random.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of EVA.")
+@engine_options
 @click.option(
     "--require",
     type=click.Choice(["estimate", "certified"]),
@@ -70,7 +60,6 @@ def _options(command: Any) -> Any:
     help="Write what explain writes, claims.json and certificates (.vxcert).",
 )
 @model_options
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(model: str, input: str, **flags: Any) -> int:
     """Prove claims about a decision of MODEL at INPUT, as far as the budget goes.
 
@@ -81,24 +70,17 @@ def command(model: str, input: str, **flags: Any) -> int:
     """  # fmt: skip
     from verixplain.cli._certify import Job
 
-    network = load_network(model, **flags)
-    chosen = dict(map(setting, flags["settings"]))
-    for name in ("bound", "dtype", "device", "seed"):
-        if flags[name] is not None:
-            chosen[name] = flags[name]
     options = {name: flags[name] for name in ("top_k", "shift", "sigma_box")}
-    boxed = any(flags[name] is not None for name in ("radius", "lower", "upper"))
-    if flags["sigma_box"] is not None and not boxed:
-        flags["radius"] = "0"  # the weights move, the input need not
     options["radius"] = "max" if flags["radius"] == "max" else None
+    weights = flags["sigma_box"] is not None  # they move, and the input need not
     return Job(
-        network=network,
+        network=load_network(model, **flags),
         text=input,
-        request=_request(flags),
+        request=request(flags, 0.0 if weights else None),
         claims=flags["claims"],
         budget=flags["budget"],
         require=flags["require"],
-        settings=chosen,
+        settings=chosen(flags),
         options={name: value for name, value in options.items() if value is not None},
         raw=flags["raw"],
         out=flags["out"],

@@ -16,10 +16,7 @@ CODES = {"ACCEPTED": 0, "REJECTED": 1, "REFUSED": 2}
     help="Ask for one only; by default for all that a certificate claims.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the checker's own words, a line each.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(
-    model: str, certificates: tuple[str, ...], semantics: str | None, as_json: bool, debug: bool
-) -> int:
+def command(model: str, certificates: tuple[str, ...], semantics: str | None, as_json: bool) -> int:
     """Check CERTIFICATES (.vxcert files) for the ONNX file MODEL.
 
     The checker is a program of its own, which shares no code with what wrote the certificates; it

@@ -9,8 +9,7 @@ RADIUS, GROUPS, NUMBER = 0.01, "grid:4x4", 8
 @click.option(
     "--out", metavar="DIR", default="verixplain-out/demo", show_default=True, help="Where to write."
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(out: str, debug: bool) -> int:
+def command(out: str) -> int:
     """Explain an embedded network of handwritten digits.
 
     Prints a table, and writes explanation.json, explanation.npz and heatmap.png.

@@ -7,8 +7,7 @@ import click
 @click.argument("run_a")
 @click.argument("run_b")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(run_a: str, run_b: str, as_json: bool, debug: bool) -> int:
+def command(run_a: str, run_b: str, as_json: bool) -> int:
     """Say which claims differ between two runs, and how.
 
     Claims are matched by model, data, input, question, method and kind, as the jobs name them.

@@ -14,8 +14,7 @@ OPTIONAL = {
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(as_json: bool, debug: bool) -> int:
+def command(as_json: bool) -> int:
     """Say what is installed, what is missing, and how to get it.
 
     The exit code is 0 where bounds can be computed, else 4.

@@ -12,7 +12,6 @@ from verixplain.cli._options import load_network, model_options
 @click.argument("input", required=False)
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(model: str, input: str | None, as_json: bool, **flags: Any) -> int:
     """Say what MODEL is, and which bounds it can have.
 

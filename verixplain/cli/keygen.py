@@ -5,7 +5,6 @@ import click
 
 @click.command()
 @click.argument("key", metavar="KEY")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(key: str, **flags: bool) -> None:
     """Make an Ed25519 key: KEY to sign with, KEY.pub to verify with.
 

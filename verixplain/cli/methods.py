@@ -8,8 +8,7 @@ import click
 @click.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(name: str | None, as_json: bool, debug: bool) -> int:
+def command(name: str | None, as_json: bool) -> int:
     """List every method, or say everything about method NAME.
 
     Costs are those of the default settings; gradients and evaluations are of single inputs.

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 @click.argument("witness")
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(model: str, witness: str, as_json: bool, **flags: Any) -> int:
     """Run a witness in ONNX Runtime and say what it shows.
 

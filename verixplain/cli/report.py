@@ -39,7 +39,6 @@ def _formats(command: Any) -> Any:
 @click.option("--supersedes", metavar="FILE", help="The report.json that this one replaces.")
 @click.option("--pdf", is_flag=True, help="Also report.pdf, printed by a Chromium.")
 @_formats
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(source: str, out: str | None, check: bool, **flags: Any) -> int:
     """Report what DIR_OR_RUN proves, as pages and JSON; or check a report.
 

@@ -33,7 +33,6 @@ executors = Registry("executor", "verixplain.jobs.executors")
     show_default=True,
     help="The weakest status that counts as holding.",
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(job: str, out: str | None, **flags: Any) -> int:
     """Run a JOB (TOML, or a VNN-COMP instances.csv), or go on with it.
 

@@ -1,30 +1,19 @@
 """verixplain sanity: whether maps depend on the class and on what was learnt."""
 
+from functools import partial
 from typing import Any
 
 import click
 
-from verixplain.cli._options import load_network, model_options, setting
-from verixplain.cli.explain import ASKED, _request
+from verixplain.cli._options import listed, load_network, model_options, setting, several_options
+from verixplain.cli._question import question_options, request
 from verixplain.registry import checks, methods
-
-
-def _options(command: Any) -> Any:
-    for option in reversed(ASKED):
-        command = option(command)
-    return command
 
 
 @click.command()
 @click.argument("model")
 @click.argument("data")
-@click.option(
-    "--methods",
-    "method_names",
-    required=True,
-    metavar="A,B,...",
-    help=f"Of: {', '.join(methods)}.",
-)
+@several_options(required=True)
 @click.option(
     "--checks",
     "check_names",
@@ -33,21 +22,13 @@ def _options(command: Any) -> Any:
     metavar="A,B,...",
     help=f"Of: {', '.join(checks)}.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="PART.NAME=VALUE",
-    help="A setting of a method or check, such as cascade.seed=1; @INPUT is a file's numbers.",
-)
-@_options
+@question_options
 @click.option(
     "--out",
     metavar="DIR",
     help="Write sanity.json, sanity.csv, sanity.png and rows.jsonl; the same call goes on there.",
 )
 @model_options
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(model: str, data: str, **flags: Any) -> int:
     """Check that explanations of MODEL on DATA depend on it.
 
@@ -65,10 +46,10 @@ def command(model: str, data: str, **flags: Any) -> int:
     return Job(
         network=network,
         text=data,
-        methods=flags["method_names"].split(","),
-        checks=flags["check_names"].split(","),
+        methods=listed(flags["method_names"], methods),
+        checks=listed(flags["check_names"], checks),
         settings=dict(map(setting, flags["settings"])),
-        request=lambda radius: _request({**flags, "radius": flags["radius"] or radius}),
+        request=partial(request, flags),
         raw=flags["raw"],
         out=flags["out"],
     ).run()

@@ -5,8 +5,7 @@ import click
 
 @click.command()
 @click.argument("certificate")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(certificate: str, debug: bool) -> int:
+def command(certificate: str) -> int:
     """Say what CERTIFICATE claims and what it does not cover.
 
     Nothing is proved by that: a file can claim anything. `verixplain check` says what is true.

@@ -7,7 +7,6 @@ import click
 @click.argument("file")
 @click.option("--key", required=True, metavar="KEY", help="Private key (`verixplain keygen`).")
 @click.option("--signature", metavar="FILE", help="Where it goes; default: FILE.sig.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(file: str, key: str, signature: str | None, **flags: bool) -> None:
     """Sign FILE, as a rule a report.json, with a detached Ed25519 signature.
 

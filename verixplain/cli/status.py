@@ -18,7 +18,6 @@ import click
     show_default=True,
     help="The weakest status that counts as holding.",
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(run: str, as_json: bool, items: bool, parquet: str | None, **flags: Any) -> int:
     """Say how a RUN stands: statuses, slowest items, failures, time left.
 

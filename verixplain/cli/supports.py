@@ -6,8 +6,7 @@ from verixplain.vnnlib.supports import CAPABILITIES
 
 
 @click.command()
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(debug: bool, **flags: bool) -> int:
+def command(**flags: bool) -> int:
     """Say what `verify` can do (VNN-LIB 2, chapter 5).
 
     One capability a call; its values are printed one a line.

@@ -5,14 +5,8 @@ from typing import Any
 
 import click
 
-from verixplain.cli._options import load_network, model_options, setting
-from verixplain.cli.explain import ASKED, _request
-
-
-def _options(command: Any) -> Any:
-    for option in reversed(ASKED[1:]):  # all but --radius
-        command = option(command)
-    return command
+from verixplain.cli._options import chosen, engine_options, load_network, model_options
+from verixplain.cli._question import region_options, request
 
 
 @click.command()
@@ -24,14 +18,10 @@ def _options(command: Any) -> Any:
     metavar="FIRST:LAST:COUNT",
     help="Radii (epsilon in the paper), each the same factor above the one before.",
 )
-@_options
-@click.option("--bound", help="Bound method.")
-@click.option("--device", help="auto, cpu, cuda or cuda:N.")
-@click.option("--seed", type=int, help="Of everything random.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting of EVA.")
+@region_options
+@engine_options
 @click.option("--out", metavar="DIR", help="Write sweep.json and sweep.png.")
 @model_options
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(model: str, input: str, radii: str, **flags: Any) -> int:
     """Show at which radius the map of MODEL at INPUT tells features apart.
 
@@ -50,19 +40,17 @@ def command(model: str, input: str, radii: str, **flags: Any) -> int:
     wanted = radii_named(radii)
     if flags["lower"] is not None:
         raise SettingError("a sweep makes its boxes from --radii; leave --lower and --upper out")
-    request = _request({**flags, "radius": wanted[0]})
-    chosen = dict(map(setting, flags["settings"]))
-    chosen |= {n: flags[n] for n in ("bound", "device", "seed") if flags[n] is not None}
+    asked = request(flags, wanted[0])
     network = load_network(model, **flags)
     file = InputFile(input, network.input_shape, network.input_dtype, network.card, flags["raw"])
     given = file.read(file.indices[0])
 
     def query_at(radius: float) -> Any:
-        return replace(request, radius=radius).query(network, given)
+        return replace(asked, radius=radius).query(network, given)
 
     found = []
     with progress() as tell:
-        for one in sweep(query_at, wanted, made("eva", chosen), tell):
+        for one in sweep(query_at, wanted, made("eva", chosen(flags)), tell):
             found.append(one)
             tell("radius", len(found), len(wanted))
     rows = [("radius", "pairs", "spread", "mean width", "overlap in the box", "decision", "s")]
@@ -81,8 +69,8 @@ def command(model: str, input: str, radii: str, **flags: Any) -> int:
     show_rows(rows, right=(0, 1, 2, 3, 6))
     console().print(f"\n{recommendation(found)}", markup=False)
     if flags["out"] is not None:
-        asked = {**request.to_dict(), "radii": radii, "input": given.source}
-        asked.pop("radius")
-        folder = save_sweep(found, query_at(wanted[0]), asked, flags["out"])
+        about = {**asked.to_dict(), "radii": radii, "input": given.source}
+        about.pop("radius")
+        folder = save_sweep(found, query_at(wanted[0]), about, flags["out"])
         console().print(f"written to {folder}: sweep.json, sweep.png", markup=False)
     return 0

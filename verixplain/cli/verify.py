@@ -36,7 +36,6 @@ SPARE = 1.0
     help="Write a counterexample as ONNX tensors there instead of printing it.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the attack.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     query: str,
     networks: tuple[str, ...],

@@ -7,7 +7,6 @@ import click
 @click.argument("file")
 @click.option("--key", required=True, metavar="KEY.pub", help="Public key of the signer.")
 @click.option("--signature", metavar="FILE", help="The signature; default: FILE.sig.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(file: str, key: str, signature: str | None, **flags: bool) -> int:
     """Say whether FILE is what the owner of KEY.pub signed.
 
