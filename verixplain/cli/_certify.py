@@ -1,6 +1,5 @@
 """Certifying one input or several, and what is said and written about each."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING
@@ -14,15 +13,17 @@ from verixplain.certify.budget import Budget
 from verixplain.certify.claim import Finding, claims_named
 from verixplain.certify.run import certify
 from verixplain.cli._show import console, progress, show_rows
-from verixplain.errors import OutputError, VerixplainError
+from verixplain.errors import VerixplainError
 from verixplain.explainer import made
 from verixplain.inputs import Input, InputFile
 from verixplain.network import Network
 from verixplain.report.claims import save_claims
+from verixplain.report.files import csv_of, write
 from verixplain.report.view import shown
 from verixplain.request import Request
 
 HOLDS, REFUTED, UNDECIDED, ERROR = 0, 1, 3, 4
+COLUMNS = ("index", "code", "claims", "error")
 
 
 @dataclass
@@ -53,25 +54,22 @@ class Job:
         if len(file) == 1 and (address.start is None or address.one):
             code, _ = self._one(file.read(file.indices[0]), out)
             return code
-        codes, lines = [], []
+        lines: list[dict[str, Any]] = []
         for index in file.indices:
             click.echo(f"input {index}", err=True)
-            folder = None if out is None else out / str(index)
+            line: dict[str, Any] = {"index": index, "code": ERROR}
             try:
-                code, found = self._one(file.read(index), folder)
-                words = " ".join(f"{name}={status}" for name, status in found)
-                lines.append((index, code, words, ""))
+                folder = None if out is None else out / str(index)
+                line["code"], found = self._one(file.read(index), folder)
+                line["claims"] = " ".join(f"{name}={status}" for name, status in found)
             except VerixplainError as error:
-                code = ERROR
-                lines.append((index, code, "", f"{type(error).__name__}: {error}"))
-                click.echo(lines[-1][-1], err=True)
-            codes.append(code)
+                line["error"] = f"{type(error).__name__}: {error}"
+                click.echo(line["error"], err=True)
+            lines.append(line)
             if out is not None:
-                _write_summary(out, lines)
-        for worst in (ERROR, REFUTED, UNDECIDED):
-            if worst in codes:
-                return worst
-        return HOLDS
+                write(out, {"summary.csv": csv_of(lines, COLUMNS)})
+        codes = {line["code"] for line in lines}
+        return next((worst for worst in (ERROR, REFUTED, UNDECIDED) if worst in codes), HOLDS)
 
     def _one(self, given: Input, folder: Path | None) -> tuple[int, list[tuple[str, str]]]:
         query = self.request.query(self.network, given)
@@ -115,21 +113,3 @@ def _said(finding: Finding) -> str:
     if "certified_pairs" in details:
         words += f"; checked, {finding.semantics}: {details['certified_pairs']} pairs"
     return words
-
-
-def _write_summary(folder: Path, lines: list[tuple]) -> None:
-    """`summary.csv`, whole after every input.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    beside = folder / ".summary.csv.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(("index", "code", "claims", "error"))
-            writer.writerows(lines)
-        beside.replace(folder / "summary.csv")
-    except OSError as error:
-        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error

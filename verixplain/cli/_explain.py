@@ -1,6 +1,5 @@
 """Explaining one input or several, and what is said and written about each."""
 
-import csv
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +9,12 @@ from typing import Any
 import click
 
 from verixplain.cli._show import console, progress, show_rows, show_view
-from verixplain.errors import OutputError
 from verixplain.explainer import explain
 from verixplain.explanation import Explanation
 from verixplain.inputs import Input, InputFile
 from verixplain.network import Network
 from verixplain.report import save
+from verixplain.report.files import csv_of, write
 from verixplain.report.view import interval, view
 from verixplain.request import Request
 
@@ -79,7 +78,7 @@ class Job:
             click.echo(f"input {index} ({number} of {len(file)})", err=True)
             lines.append(self._one(file, index, out))
             if out is not None:
-                write_summary(out, lines)
+                write(out, {"summary.csv": csv_of(lines, COLUMNS)})
         table = [("input", "label", "predicted", "overlap in the box", "pairs", "top k", "result")]
         table += [_shown(line) for line in lines]
         show_rows(table, right=(0, 1, 2))
@@ -141,24 +140,6 @@ def _shown(line: Mapping[str, Any]) -> tuple[str, ...]:
         str(line.get("top_k", "")),
         line.get("error", "done"),
     )
-
-
-def write_summary(folder: Path, lines: list[dict[str, Any]]) -> None:
-    """`summary.csv`, whole after every input.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    beside = folder / ".summary.csv.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows([line.get(name, "") for name in COLUMNS] for line in lines)
-        beside.replace(folder / "summary.csv")
-    except OSError as error:
-        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
 
 
 def _units(units: str) -> str:
