@@ -1,6 +1,8 @@
 """GGIG beside gradients and integrated gradients: information curves, and noise on the weights.
 
-    python experiments/geometry/run.py [--network NAME] [--inputs N]
+    python experiments/geometry/run.py [--networks A,B] [--inputs N] [--perturbed N]
+
+A network is a public one, or `standard 0` and so on, of experiments/scenes.
 
 Rows go to results/NETWORK/LABEL/rows.jsonl; what is there is not computed again.
 """
@@ -14,8 +16,9 @@ import numpy as np
 import torch
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
+sys.path[:0] = [str(HERE.parents[1] / "tests"), str(HERE.parent / "scenes")]
 
+import scenes  # noqa: E402
 from realdata import real  # noqa: E402
 from scipy.ndimage import gaussian_filter, sobel  # noqa: E402
 
@@ -84,7 +87,7 @@ METHODS: dict[str, Attribution] = {
     "edges": Edges(),
     "gradient": Sized(base=Saliency()),
     "integrated gradients": Sized(base=IntegratedGradients(steps=20)),
-    "GGIG-Max, rate 0 (IG-Max)": Sized(base=GGIG(**GRID, rate=0.0)),
+    "GGIG-Max, rate 0 (IG-Max)": Sized(base=GGIG(steps=20, iterations=1)),
     "GGIG-Max, rate 0.01": Sized(base=GGIG(**GRID, rate=0.01)),
     "GGIG-IG, rate 0.01": Sized(base=GGIG(**GRID, rate=0.01, variant="integrated")),
     "GGIG-IG, rate 0.1": Sized(base=GGIG(**GRID, rate=0.1, variant="integrated")),
@@ -92,39 +95,53 @@ METHODS: dict[str, Attribution] = {
 LEVELS = (10, 40, 100)
 
 
-def main() -> None:
-    """Compute what is missing, then print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--network", default="eran_convSmallRELU__Point")
-    parser.add_argument("--inputs", type=int, default=20)
-    chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    item = real(chosen.network, chosen.inputs)
+def queries(name: str, count: int) -> list[Query]:
+    """The first inputs, every pixel a group, about the class that wins."""
+    kind, _, seed = name.partition(" ")
+    if kind in scenes.KINDS:
+        return [case.asked for case in scenes.cases(kind, int(seed), count)]
+    item = real(name, count)
     network = item.network
     groups = Groups.pixels(network.input_shape, network.card.layout)
-    asked = [
+    return [
         Query(network, Box.around(x.astype(np.float64), 0.0), Target.label(int(label)), groups)
         for x, label in zip(item.inputs, network(item.inputs).argmax(1), strict=True)
     ]
+
+
+def table(name: str, inputs: int, perturbed: int) -> None:
+    """Compute what is missing of one network, and print its table."""
+    asked = queries(name, inputs)
     words = " | ".join(f"noise {level} % (softmax kept)" for level in LEVELS)
-    print(
-        f"{chosen.network}, {len(asked)} inputs\n\n| method | SIC ↑ | AIC ↑ | {words} | seconds |"
-    )
-    print("|---" * (4 + len(LEVELS)) + "|")
+    print(f"\n{name}, {len(asked)} inputs, noise on {min(perturbed, len(asked))}\n")
+    print(f"| method | SIC ↑ | AIC ↑ | {words} |\n" + "|---" * (3 + len(LEVELS)) + "|")
     noise = {"model-perturbation": {"levels": ",".join(map(str, LEVELS))}}
     for label, method in METHODS.items():
-        folder = HERE / "results" / chosen.network / label.replace(" ", "-")
-        sic, aic = evaluate(asked, [method], ["sic", "aic"], folder=folder / "curves").table()
-        found = examine(
-            asked, [method], ["model-perturbation"], folder=folder / "noise", settings=noise
-        )
-        cells = [f"{one['mean']:.3f} ± {one['standard_error']:.3f}" for one in (sic, aic)]
-        lines = [one for one in found.table() if one["similarity"] == "spearman"]
-        cells += [
+        folder = HERE / "results" / name.replace(" ", "_") / label.replace(" ", "-")
+        found = evaluate(asked, [method], ["sic", "aic"], folder=folder / "curves").table()
+        curves = [f"{one['mean']:.3f} ± {one['standard_error']:.3f}" for one in found]
+        lines = examine(
+            asked[:perturbed], [method], ["model-perturbation"], folder=folder / "noise",
+            settings=noise,
+        ).table()  # fmt: skip
+        kept = [
             f"{one['mean']:.2f} ± {one['standard_error']:.2f} ({100 * one['score']:.0f} %)"
             for one in lines
+            if one["similarity"] == "spearman"
         ]
-        print(f"| {label} | {' | '.join(cells)} | {sic['explain_seconds']:.3g} |", flush=True)
+        print(f"| {label} | {' | '.join([*curves, *kept])} |", flush=True)
+
+
+def main() -> None:
+    """A table a network."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", default="standard 0,standard 1")
+    parser.add_argument("--inputs", type=int, default=40)
+    parser.add_argument("--perturbed", type=int, default=10, help="inputs for the noise")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    for name in chosen.networks.split(","):
+        table(name, chosen.inputs, chosen.perturbed)
 
 
 if __name__ == "__main__":

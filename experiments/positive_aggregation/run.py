@@ -2,7 +2,8 @@
 
     python experiments/positive_aggregation/run.py [--networks A,B] [--inputs N]
 
-Rows go to results/NETWORK/LABEL/rows.jsonl; what is there is not computed again.
+A network is a public one, or `standard 0` and so on, of experiments/scenes. Rows go to
+results/NETWORK/LABEL/rows.jsonl; what is there is not computed again.
 """
 
 import argparse
@@ -13,8 +14,9 @@ import numpy as np
 import torch
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
+sys.path[:0] = [str(HERE.parents[1] / "tests"), str(HERE.parent / "scenes")]
 
+import scenes  # noqa: E402
 from realdata import real  # noqa: E402
 
 from verixplain import Box, Groups, Query, Target  # noqa: E402
@@ -42,6 +44,9 @@ METHODS = {
 
 def queries(name: str, count: int) -> list[Query]:
     """The first inputs, every pixel a group, about the class that wins."""
+    kind, _, seed = name.partition(" ")
+    if kind in scenes.KINDS:
+        return [case.asked for case in scenes.cases(kind, int(seed), count)]
     item = real(name, count)
     network = item.network
     groups = Groups.pixels(network.input_shape, network.card.layout)
@@ -65,7 +70,7 @@ def cell(found: Examination, check: str, measure: str, last: bool) -> str:
 def main() -> None:
     """Compute what is missing, then print a table a network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", default="eran_convSmallRELU__Point,cifar_base_kw")
+    parser.add_argument("--networks", default="eran_convSmallRELU__Point,standard 0,standard 1")
     parser.add_argument("--inputs", type=int, default=20)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -75,7 +80,7 @@ def main() -> None:
         print("| method | last class | of sizes | last layer anew | of sizes | all layers anew |")
         print("|---" * 6 + "|")
         for label, (method, settings) in METHODS.items():
-            folder = HERE / "results" / name / label.replace(" ", "-")
+            folder = HERE / "results" / name.replace(" ", "_") / label.replace(" ", "-")
             found = examine(asked, [made(method, settings)], ["class", "cascade"], folder=folder)
             cells = [
                 cell(found, "class", "spearman", last=True),
