@@ -59,7 +59,9 @@ class Site:
         return self.node.opset
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """An attribute, or `default` where the node does not have it."""
+        """An attribute, or `default` where the node does not have it; floats are binary32."""
+        if isinstance(default, float):
+            default = float(np.float32(default))
         return self.node.attributes.get(name, default)
 
     def given(self, number: int) -> bool:
