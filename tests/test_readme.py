@@ -77,11 +77,12 @@ def test_every_command_runs(folder, capsys):
 
 
 def test_every_python_block_runs(folder, capsys):
-    found = blocks("python")
-    assert found
-    for block in found:
-        exec(compile(block, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("(1, 8, 8)\nestimate\n")
+    names = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), names)
+    said = capsys.readouterr().out
+    assert said.startswith("(1, 8, 8)\nestimate\n")
+    assert "\nprediction certified class 8 stays ahead" in said
     assert (folder / "verixplain-out" / "eight" / "explanation.json").is_file()
 
 
