@@ -126,7 +126,8 @@ def test_what_a_symbol_moves_together_cancels_but_never_too_much(seed):
     parts = (centre - reach, centre + reach, centre, symbols, rest)
     found = Region(*(torch.tensor(part, dtype=torch.float64)[None] for part in parts))
     members = torch.tensor([0, 1])
-    above = beats(found, members)
+    sign = torch.tensor([1.0, -1.0], dtype=torch.float64)
+    above = beats(found, members, sign)
     corners = [
         centre + sum(s * row for s, row in zip(signs, symbols, strict=True)) + np.array(end) * rest
         for signs in itertools.product((-1, 1), repeat=2)
@@ -134,13 +135,16 @@ def test_what_a_symbol_moves_together_cancels_but_never_too_much(seed):
     ]
     for u, v in itertools.product(range(2), range(4)):
         if u != v and above[u, v]:
-            assert all(abs(corner[u]) > abs(corner[v]) for corner in corners)
+            assert all(sign[u] * corner[u] > abs(corner[v]) for corner in corners)
+
+
+FIRST = TopK(torch.tensor([0]), torch.tensor([1.0]).double())
 
 
 def test_correlated_scores_are_told_apart_where_intervals_overlap():
     symbols = [[3.0, 3.0, 0.0]]
-    assert not TopK(torch.tensor([0])).holds(region([1.5, 0.5, 0.0], [7.5, 6.5, 0.1]))
-    assert TopK(torch.tensor([0])).holds(region([1.5, 0.5, 0.0], [7.5, 6.5, 0.1], symbols))
+    assert not FIRST.holds(region([1.5, 0.5, 0.0], [7.5, 6.5, 0.1]))
+    assert FIRST.holds(region([1.5, 0.5, 0.0], [7.5, 6.5, 0.1], symbols))
 
 
 def test_a_tie_is_no_order():

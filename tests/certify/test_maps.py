@@ -13,6 +13,7 @@ from oracle import corners, region_points
 
 from certify.map_cases import SMALL, exact_map, inside, piecewise, query, search
 from verixplain.certify.maps import integrated_gradients, maps
+from verixplain.certify.maps._arithmetic import narrowed
 from verixplain.errors import NoBoundaryError, RegionError, UnsupportedMethodError
 from verixplain.features import Groups
 from verixplain.network import Network
@@ -56,8 +57,14 @@ def test_maps_of_random_networks_lie_inside(seed, radius, name, rule):
     chosen = SMALL[name] | ({"rule": rule} if name == "integrated-gradients" else {})
     one = search(query(network, box, 1), name, **chosen)
     found = region(one, box)
+    known = narrowed(found)
+    weights = torch.tensor([[1, -1, 0], [-1, -1, 0], [0, 2, 1]], dtype=torch.float64)
+    most = found.above(weights, 0).tolist()
     for point in [box.center, *list(corners(box, 2, seed))[:2]]:
-        assert inside(found.lower, found.upper, exact_map(one, point, 1))
+        truth = exact_map(one, point, 1)
+        assert inside(known.lower, known.upper, truth)
+        for weight, end in zip(weights.tolist(), most, strict=True):
+            assert sum(Fraction(w) * t for w, t in zip(weight, truth, strict=True)) <= end
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -73,6 +80,8 @@ def test_group_scores_are_sums_and_lie_inside(make, name):
         scores = exact_map(one, point, 1)
         sums = [sum((scores[i] for i in u), Fraction(0)) for u in groups.members]
         assert inside(found.lower, found.upper, sums)
+        most = found.above(torch.tensor([[1.0, 0.0, -1.0]]).double(), 0)
+        assert sums[0] - sums[2] <= Fraction(float(most))
 
 
 NETWORKS = {"mlp": mlp, "gelu": lambda: mlp((4, 8, 8, 3), "Gelu", opset=20), "cnn": cnn,
@@ -105,6 +114,10 @@ def test_every_map_is_the_one_shown_and_holds_samples(name, make, quantity):
     scores = one.scores(one.shown, torch.as_tensor(points))
     assert (found.lower <= scores).all()
     assert (scores <= found.upper).all()
+    if found.above is not None:
+        weights = torch.randint(-1, 2, (5, scores.shape[1])).double()
+        slack = 1e-12 * (weights.abs() @ scores.abs().amax(0))  # of the samples' own sums
+        assert ((weights @ scores.T).amax(1) <= found.above(weights, 0) + slack).all()
     halves = [(box.lower, box.center), (box.center, box.upper)]
     for (low, high), half in zip(halves, one.region(*halves), strict=True):
         points = rng.uniform(low, high, (50, *low.shape))

@@ -14,14 +14,15 @@ Source: ours (design notes, section 5); the interval pass is that of ReluVal (Wa
 arXiv:1804.10829), zonotopes those of Girard (2005).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from verixplain.bounds.backward import pull_back
 from verixplain.bounds.enclosure import UNIT64, gamma
+from verixplain.bounds.products import Ends, Products
 from verixplain.errors import BoundFailedError, UnsupportedBoundError
 from verixplain.network.primitives import (
     Affine,
@@ -32,9 +33,6 @@ from verixplain.network.primitives import (
     Primitive,
     Univariate,
 )
-
-Ends = tuple[Tensor, Tensor]
-"""Lower and upper ends of intervals that hold a value over the box: (rows or 1, *shape)."""
 
 _TINY = 2.0**-1000
 _PULLED = 512
@@ -53,6 +51,8 @@ class Gradients:
     Args:
         lower, upper, centre, rest: (rows, inputs), float64.
         symbols: (rows, symbols, inputs).
+        above: upper bounds of weighed sums of a row's gradient, where products are relaxed by
+            lines: from weights (n, inputs) and the row's number, (n,). None elsewhere.
     """
 
     lower: Tensor
@@ -60,6 +60,7 @@ class Gradients:
     centre: Tensor
     symbols: Tensor
     rest: Tensor
+    above: Callable[[Tensor, int], Tensor] | None = None
 
 
 @torch.no_grad()
@@ -71,6 +72,7 @@ def gradients(
     kinks: bool = False,
     symbols: int = 4096,
     loose: Mapping[str, float] | None = None,
+    products: bool = False,
 ) -> Gradients:
     """Enclose the gradients of `rows . output` over a box.
 
@@ -87,12 +89,15 @@ def gradients(
             the interval pass and a zonotope without correlations.
         loose: by how much, relatively, each number of an affine step may be another, by the
             step's name; `values` must hold for all of them.
+        products: whether products are relaxed by lines too (see `Products`): intervals inside
+            the backward graph are cut with linear bounds, and `above` is there.
 
     Raises:
         UnsupportedBoundError: a step has no bounded derivative here, by name.
         BoundFailedError: a bound overflows.
     """
-    passing = _Pass(plan, values, kinks, symbols, loose or {})
+    lines = Products(plan, rows) if products else None
+    passing = _Pass(plan, values, kinks, symbols, loose or {}, lines)
     pending = {plan.output: _Zonotope.of(rows)}
     for number, step in reversed(list(enumerate(plan.steps))):
         found = pending.pop(step.name, None)
@@ -100,8 +105,10 @@ def gradients(
             continue
         for name, part in zip(step.inputs, passing.through(number, step, found), strict=True):
             pending[name] = part if name not in pending else pending[name].plus(part)
+    above = None
     if plan.input in pending:
         last = pending[plan.input].cut()
+        above = None if lines is None else _from_input(lines)
     else:
         last = _Zonotope.of(rows.new_zeros(len(rows), *plan.shapes[plan.input]))
     if not (torch.isfinite(last.low).all() and torch.isfinite(last.high).all()):
@@ -112,7 +119,19 @@ def gradients(
         centre=last.centre.flatten(1),
         symbols=last.symbols.flatten(2),
         rest=last.rest.flatten(1),
+        above=above,
     )
+
+
+def _from_input(lines: Products) -> Callable[[Tensor, int], Tensor]:
+    """Upper bounds of weighed sums of the gradient at the input, in one box."""
+    plan = lines.plan
+
+    def above(weights: Tensor, box: int) -> Tensor:
+        rows = weights.reshape(-1, *plan.shapes[plan.input])
+        return lines.above(plan.input, rows, slice(box, box + 1))[0]
+
+    return above
 
 
 def in_parts(
@@ -215,6 +234,7 @@ class _Pass:
     kinks: bool
     symbols: int
     loose: Mapping[str, float]
+    products: Products | None
 
     def through(self, number: int, step: Primitive, found: _Zonotope) -> list[_Zonotope]:
         """Step `number` of the plan, backwards."""
@@ -222,20 +242,34 @@ class _Pass:
         if isinstance(kind, Affine):
             shapes = [self.plan.shapes[name] for name in step.inputs]
             pulled = _affine(kind, found, shapes, _numel(self.plan.shapes[step.name]))
+            if self.products is not None:
+                sizes = _sizes(kind, found, shapes)
+                self.products.affine(step, kind.terms, sizes, self.loose.get(step.name, 0.0))
             if step.name not in self.loose:
                 return pulled
             return _loosened(kind, found, pulled, shapes, self.loose[step.name])
         if isinstance(kind, Univariate):
             slopes = derivative(kind, *self.values[name], self.kinks, step.node)
+            found = self._narrowed(step.name, found.cut(), slopes[0] < slopes[1])
         elif isinstance(kind, MaxPool):
             slopes = _choices(kind, *self.values[name])
-            found = _spread(kind, found)
+            open_ = kind.windows(slopes[0] < slopes[1]).any(-1)
+            found = _spread(kind, self._narrowed(step.name, found.cut(), open_))
         else:
             raise UnsupportedBoundError(
                 f"node {step.node!r}: the gradient of a product of two varying values "
                 f"({type(kind).__name__}) is not bounded"
             )
+        if self.products is not None:
+            self.products.product(step, slopes, (found.low, found.high))
         return [_scaled(found, *slopes, self.symbols, number * _PLACES)]
+
+    def _narrowed(self, name: str, found: _Zonotope, open_: Tensor) -> _Zonotope:
+        """The gradient at a value, its interval cut with linear bounds where a factor is open."""
+        if self.products is None:
+            return found
+        low, high = self.products.cut(name, (found.low, found.high), open_)
+        return replace(found, low=low, high=high)
 
 
 def _affine(
@@ -287,6 +321,15 @@ def _loosened(
     return results
 
 
+def _sizes(kind: Affine, found: _Zonotope, shapes: list[tuple[int, ...]]) -> list[Tensor]:
+    """At least `|A|^T |z|`."""
+    reach = torch.maximum(found.low.abs(), found.high.abs())
+    terms = reach[0].numel() + kind.terms + 16
+    return [
+        size * (1 + 4 * gamma(terms, UNIT64)) + _TINY for size in _magnitudes(kind, reach, shapes)
+    ]
+
+
 def _pulled(kind: Affine, rows: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
     parts = [pull_back(kind, part, shapes) for part in rows.split(_PULLED)]
     return [torch.cat(column) for column in zip(*parts, strict=True)]
@@ -309,12 +352,11 @@ def _scaled(found: _Zonotope, least: Tensor, most: Tensor, symbols: int, first: 
     """The gradient times a diagonal that lies anywhere in `[least, most]`.
 
     Args:
-        found: the gradient after the step.
+        found: the gradient after the step, cut.
         least, most: ends of the diagonal, (rows or 1, *shape).
         symbols: how many are kept at most.
         first: number of the step's first symbol.
     """
-    found = found.cut()
     middle = (least + most) / 2
     radius = torch.maximum(most - middle, middle - least)
     radius = torch.where(least == most, 0.0, _up(radius))

@@ -12,7 +12,7 @@ from verixplain.attribution._base import Attribution, Explained
 from verixplain.bounds import Engine, method_named
 from verixplain.bounds.enclosure import Interval, enclose, rows_of, through
 from verixplain.bounds.jacobian import Ends, Gradients, gradients
-from verixplain.certify.maps._arithmetic import Region, between, merged
+from verixplain.certify.maps._arithmetic import Region, above_of, between, merged
 from verixplain.errors import SoundnessAlarm, UnsupportedMethodError
 from verixplain.network.primitives import Plan
 from verixplain.query import Query
@@ -89,13 +89,15 @@ class Slopes:
         fits = self.engine.memory() // (4 * 6 * 8 * widest * boxes)
         kept = max(1, min(_SYMBOLS, fits))
         rows = row.expand(boxes, *row.shape[1:])
-        return gradients(plan, rows, values, kinks=True, symbols=kept, loose=self.loose)
+        chosen = {"symbols": kept, "loose": self.loose, "products": True}
+        return gradients(plan, rows, values, kinks=True, **chosen)
 
     def _any_of(self, plan: Plan, values: Mapping[str, Ends], possible: Tensor) -> Region:
         """The hull over the rows that can be the least in each box: no symbols are shared."""
         low = high = None
+        parts = {}
         for number in possible.any(0).nonzero().flatten().tolist():
-            found = self.gradients(plan, number, values)
+            found = parts[number] = self.gradients(plan, number, values)
             if possible.sum(1).max() == 1 and possible[:, number].all():
                 return found
             mine = possible[:, number, None]
@@ -107,7 +109,13 @@ class Slopes:
             high = above if high is None else torch.maximum(high, above)
         if low is None or high is None:
             raise SoundnessAlarm("no row of the target can be the largest, so a bound is wrong")
-        return between(low, high)
+
+        def largest(weights: Tensor, box: int) -> Tensor:
+            of = possible[box].nonzero().flatten().tolist()
+            return torch.stack([above_of(parts[number], weights, box) for number in of]).amax(0)
+
+        linear = all(part.above for part in parts.values())
+        return replace(between(low, high), above=largest if linear else None)
 
     def inside(self, lower: Tensor, upper: Tensor) -> tuple[dict[str, Ends], Tensor]:
         """Rigorous intervals of the values in the network, and which rows can be the least.

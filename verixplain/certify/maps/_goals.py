@@ -16,6 +16,9 @@ from verixplain.certify.maps._arithmetic import Region, size
 
 _TINY = 2.0**-1000
 
+_PAIRS = 32
+"""Pairs that linear bounds are made for together."""
+
 
 class Goal(Protocol):
     """What is to hold of the map everywhere in a box."""
@@ -40,23 +43,26 @@ def sizes(region: Region) -> tuple[Tensor, Tensor]:
     return least, torch.maximum(low.abs(), high.abs())
 
 
-def beats(region: Region, members: Tensor) -> Tensor:
-    """Pairs (member, feature) of which the member's `|score|` is certainly the larger.
+def beats(region: Region, members: Tensor, sign: Tensor) -> Tensor:
+    """Pairs (member, feature) of which the member's score, with its sign, is above `|score|`.
 
-    From the ends of the intervals; or, where the member's sign is sure, from the difference and
-    the sum of the two scores, in which what moves both cancels: `|v| < u` is `v < u` and
-    `-v < u`.
+    From the ends of the intervals; or from the difference and the sum of the two scores, in which
+    what moves both cancels: `|v| < u` is `v < u` and `-v < u`.
+
+    Args:
+        region: of one row.
+        members: numbers of features.
+        sign: of the members' scores, 1 or -1.
     """
-    least, most = sizes(region)
-    sure = least[members][:, None] > most[None]
+    _, most = sizes(region)
+    ends = sign * region.lower[0, members], sign * region.upper[0, members]
+    sure = torch.minimum(*ends)[:, None] > most[None]
     centre, symbols, rest = region.centre[0], region.symbols[0], region.rest[0]
-    sign = torch.sign(region.lower[0] + region.upper[0])[members]
-    signed = least[members] > 0
     slack = 4 * gamma(len(symbols) + 8, UNIT64) * size(region)[0] + _TINY
     lost = (rest + slack) * (1 + 8 * UNIT64)
     lost = (lost[members][:, None] + lost[None]) * (1 + 8 * UNIT64)
     mine = sign[:, None] * symbols[:, members].T
-    above = signed[:, None].expand_as(sure).clone()
+    above = torch.ones_like(sure)
     for other in (1.0, -1.0):
         shared = torch.cdist(mine, other * symbols.T, p=1.0) if len(symbols) else 0.0
         gap = (sign * centre[members])[:, None] - other * centre[None]
@@ -64,17 +70,28 @@ def beats(region: Region, members: Tensor) -> Tensor:
     return sure | above
 
 
+def signs(start: Region, members: Tensor) -> Tensor:
+    """Of the members' scores at a point: 1 or -1."""
+    return torch.where(start.centre[0, members] > 0, 1.0, -1.0).to(start.centre)
+
+
 @dataclass(frozen=True, eq=False)
 class TopK:
-    """The largest scores, in size, are those of `members`."""
+    """The largest scores, in size, are those of `members`.
+
+    It is proved with the members' signs at the input, so that what holds of some maps holds of
+    every mean of them.
+    """
 
     members: Tensor
+    sign: Tensor
 
     @classmethod
     def at(cls, start: Region, k: int) -> "TopK | None":
         """Of a point's scores; None where it is not sure which they are."""
         least, _ = sizes(start)
-        goal = cls(least.argsort(descending=True, stable=True)[:k].sort().values)
+        members = least.argsort(descending=True, stable=True)[:k].sort().values
+        goal = cls(members, signs(start, members))
         return goal if goal.holds(start) else None
 
     def others(self, count: int) -> Tensor:
@@ -85,7 +102,23 @@ class TopK:
 
     def holds(self, region: Region) -> bool:
         others = self.others(region.lower.shape[1])
-        return bool(beats(region, self.members)[:, others].all())
+        open_ = (~beats(region, self.members, self.sign)[:, others]).nonzero()
+        return not len(open_) or self._by_lines(region, open_[:, 0], others[open_[:, 1]])
+
+    def _by_lines(self, region: Region, member: Tensor, other: Tensor) -> bool:
+        """The pairs that are open, from linear bounds of sums and differences, largest first."""
+        if region.above is None:
+            return False
+        _, most = sizes(region)
+        pairs = torch.arange(_PAIRS, device=most.device)
+        for part in most[other].argsort(descending=True).split(_PAIRS):
+            weights = most.new_zeros(len(part), len(most))
+            weights[pairs[: len(part)], self.members[member[part]]] = -self.sign[member[part]]
+            for sign in (1.0, -1.0):
+                weights[pairs[: len(part)], other[part]] = sign
+                if not bool((region.above(weights, 0) < 0).all()):
+                    return False
+        return True
 
     def broken(self, point: Region) -> bool:
         least, most = sizes(point)
@@ -121,7 +154,13 @@ class Sign:
 
     def holds(self, region: Region) -> bool:
         low, high = region.lower[0, self.feature], region.upper[0, self.feature]
-        return bool(low > 0 if self.sign > 0 else high < 0)
+        if bool(low > 0 if self.sign > 0 else high < 0):
+            return True
+        if region.above is None:
+            return False
+        weights = torch.zeros_like(region.lower)
+        weights[0, self.feature] = -self.sign
+        return bool(region.above(weights, 0) < 0)
 
     def broken(self, point: Region) -> bool:
         low, high = point.lower[0, self.feature], point.upper[0, self.feature]
@@ -138,22 +177,39 @@ class Change:
     Args:
         linf, l2: at most.
         cosine: of the two maps, at least.
-        kept: how many of the k largest scores stay among the k largest, at least.
+        members: numbers of the k largest scores.
+        above: pairs (member, feature) of which the first certainly stays above the second.
     """
 
     linf: float
     l2: float
     cosine: float
-    kept: int
+    members: Tensor
+    above: Tensor
 
     def worst(self, other: "Change") -> "Change":
-        """Of two boxes together."""
+        """Of two parts together, and of every mean of a map of one and a map of the other."""
+        cosine = min(self.cosine, other.cosine)
         return Change(
             max(self.linf, other.linf),
             max(self.l2, other.l2),
-            min(self.cosine, other.cosine),
-            min(self.kept, other.kept),
+            cosine if cosine >= 0 else -1.0,  # only then is what has this cosine convex
+            self.members,
+            self.above & other.above,
         )
+
+    @property
+    def kept(self) -> int:
+        """How many of the k largest scores stay among the k largest, at least.
+
+        A member that all but k - 1 features lie below stays; a feature that all members lie
+        above cannot come in.
+        """
+        k, outside = len(self.members), torch.ones_like(self.above[0])
+        outside[self.members] = False
+        stays = int(((~self.above).sum(1) < k).sum())
+        enters = int((~self.above.all(0) & outside).sum())
+        return max(stays, k - enters, 0)
 
     @classmethod
     def over(cls, region: Region, start: Region, members: Tensor) -> "Change":
@@ -168,7 +224,9 @@ class Change:
         moved = torch.maximum(high - a, b - low).clamp(min=0) * (1 + 4 * UNIT64) + _TINY
         slack = 8 * gamma(len(low) + 16, UNIT64)
         l2 = float((moved**2).sum().sqrt()) * (1 + slack)
-        return cls(float(moved.max()), l2, _cosine(region, start, l2), _kept(region, members))
+        above = beats(region, members, signs(start, members))
+        above[torch.arange(len(members)), members] = True
+        return cls(float(moved.max()), l2, _cosine(region, start, l2), members, above)
 
 
 def _cosine(region: Region, start: Region, l2: float) -> float:
@@ -188,19 +246,3 @@ def _cosine(region: Region, start: Region, l2: float) -> float:
     if l2 < own:
         bounds.append((1 - (l2 / own) ** 2 * (1 + slack)) ** 0.5 * (1 - slack))
     return max(bounds)
-
-
-def _kept(region: Region, members: Tensor) -> int:
-    """How many members stay among as many largest, at least.
-
-    A member that all but k - 1 features lie below stays; a feature that all members lie above
-    cannot come in.
-    """
-    k = len(members)
-    above = beats(region, members)
-    above[torch.arange(k), members] = True
-    stays = int(((~above).sum(1) < k).sum())
-    outside = torch.ones(above.shape[1], dtype=torch.bool, device=above.device)
-    outside[members] = False
-    enters = int((~above.all(0) & outside).sum())
-    return max(stays, k - enters, 0)

@@ -1,7 +1,7 @@
 """Proofs and attacks about one map: box after box, and radius after radius."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -163,7 +163,7 @@ class MapSearch:
             if parent is not None:
                 low = torch.maximum(found.lower, parent.region.lower)
                 high = torch.minimum(found.upper, parent.region.upper)
-                found = Region(low, high, found.centre, found.symbols, found.rest)
+                found = replace(found, lower=low, upper=high)
             if not bool((found.lower <= found.upper).all()):
                 raise SoundnessAlarm("a score's lower bound lies above its upper one")
             change = Change.over(found, self.start, self.members)
