@@ -4,25 +4,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verixplain.attack.distortion import Freed
 from verixplain.attack.pgd import PGD
 from verixplain.attribution._base import at_least
-from verixplain.bounds import bound, lower_at
+from verixplain.bounds import bound
 from verixplain.errors import (
     BoundFailedError,
     OutOfMemoryError,
     SettingError,
-    TargetError,
     UnsupportedBoundError,
     UnsupportedOperatorError,
 )
 from verixplain.metrics._base import Measured, Metric, Sample
-from verixplain.query import Query
 
 NOT_BOUNDED = (
     UnsupportedBoundError, UnsupportedOperatorError, BoundFailedError, OutOfMemoryError,
 )  # fmt: skip
-PIECES = 16
-"""Places on the way to a point where the decision falls that are tried."""
 
 
 @dataclass(frozen=True)
@@ -87,103 +84,38 @@ class Distortion(Metric):
         for row, part in zip(free, shares, strict=True):
             taken = sample.ranked[: max(1, round(part * len(query.groups)))]
             row[np.concatenate([query.groups.members[group] for group in taken])] = True
-        search = _Search(query, free if self.frees_best else ~free, self)
-        attacked, cut = search.attacked()
-        proved, why = search.proved(attacked)
+        freed = Freed(query, free if self.frees_best else ~free, self.largest)
+        attack = PGD(self.steps, self.restarts, self.seed)
+        attacked, cut = freed.attacked(attack, self.rounds)
+        lower, why = proved(freed, attacked, self)
         details = {
             "shares": shares,
             "attacked": attacked.tolist(),
             "beyond_largest": cut.tolist(),
-            "largest": search.largest,
+            "largest": freed.width,
         }
-        if proved is None:
+        if lower is None:
             return Measured(float(attacked.mean()), details={**details, "not_bounded": why})
         return Measured(
             float(attacked.mean()),
-            lower=float(proved.mean()),
-            details={**details, "lower": proved.tolist(), "status": "estimate"},
+            lower=float(lower.mean()),
+            details={**details, "lower": lower.tolist(), "status": "estimate"},
         )
 
 
-class _Search:
-    """Boxes around one input in which only the free inputs move; one box a share.
-
-    Args:
-        query: whose input and target are looked at, not its box.
-        free: (shares, inputs).
-        how: the metric.
-    """
-
-    def __init__(self, query: Query, free: np.ndarray, how: Distortion) -> None:
-        self.network, self.target, self.how = query.network, query.target, how
-        self.center = query.box.center
-        self.free = free.reshape(-1, *self.center.shape)
-        self.clip = self.network.card.clip(self.center.shape)
-        width = 1.0 if self.clip is None else float(np.max(self.clip[1] - self.clip[0]))
-        self.largest = width if how.largest is None else float(how.largest)
-
-    def ends(self, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes of these radii, rounded outward and cut with the data range."""
-        wide = radii.reshape(-1, *[1] * self.center.ndim)
-        lower = np.nextafter(self.center - wide, -np.inf)
-        upper = np.nextafter(self.center + wide, np.inf)
-        if self.clip is not None:
-            lower = np.minimum(np.maximum(lower, self.clip[0]), self.center)
-            upper = np.maximum(np.minimum(upper, self.clip[1]), self.center)
-        return np.where(self.free, lower, self.center), np.where(self.free, upper, self.center)
-
-    def attacked(self) -> tuple[np.ndarray, np.ndarray]:
-        """Radii at which a point is known where the decision falls, and which are cut.
-
-        Raises:
-            TargetError: it does not stand at the input itself.
-        """
-        attack = PGD(self.how.steps, self.how.restarts, self.how.seed)
-        count = len(self.free)
-        found = np.full(count, self.largest)
-        cut, safe = np.ones(count, dtype=bool), np.zeros(count)
-        for number in range(self.how.rounds):
-            radii = found.copy() if number == 0 else (safe + found) / 2
-            lower, upper = self.ends(radii)
-            best = attack.boxes(self.network, self.target, self.center, lower, upper)
-            fallen = best.lower > 0
-            moved = self.nearest(best.points)
-            if (fallen & (moved == 0)).any():
-                raise TargetError(
-                    "the target does not hold at the input itself, so nothing must move; explain "
-                    "the class that is predicted"
-                )
-            found = np.minimum(found, moved)
-            safe = np.where(fallen, np.minimum(safe, found), radii)
-            cut &= ~fallen
-            if cut.all():
-                break
-            safe = np.where(cut, found, safe)
-        return found, cut
-
-    def nearest(self, points: np.ndarray) -> np.ndarray:
-        """How far the nearest place on the way to each point is where the decision falls."""
-        places = np.arange(1, PIECES + 1).reshape(-1, *[1] * points.ndim) / PIECES
-        ways = (self.center + places * (points - self.center)).astype(points.dtype)
-        ways[-1] = points
-        flat = ways.reshape(-1, *self.center.shape)
-        fallen = lower_at(self.network, flat, self.target).max(axis=1) > 0
-        fallen = fallen.reshape(PIECES, len(points))
-        moved = np.abs(ways - self.center).reshape(PIECES, len(points), -1).max(axis=2)
-        return np.where(fallen, moved, np.inf).min(axis=0)
-
-    def proved(self, above: np.ndarray) -> tuple[np.ndarray | None, str]:
-        """Radii below `above` within which the decision stands; why not, where nothing bounds."""
-        if self.how.bound == "none":
-            return None, "no bound was asked for"
-        proved, open_ = np.zeros(len(above)), above.copy()
-        try:
-            for _ in range(self.how.rounds):
-                middle = (proved + open_) / 2
-                bounds = bound(self.network, *self.ends(middle), self.target, self.how.bound)
-                stands = bounds.overlap_upper < 0
-                proved = np.where(stands, middle, proved)
-                open_ = np.where(stands, open_, middle)
-        except NOT_BOUNDED as error:
-            return None, str(error)
-        return proved, ""
+def proved(freed: Freed, above: np.ndarray, how: Distortion) -> tuple[np.ndarray | None, str]:
+    """Radii below `above` within which the decision stands; why not, where nothing bounds."""
+    if how.bound == "none":
+        return None, "no bound was asked for"
+    query = freed.query
+    found, open_ = np.zeros(len(above)), above.copy()
+    try:
+        for _ in range(how.rounds):
+            middle = (found + open_) / 2
+            bounds = bound(query.network, *freed.ends(middle), query.target, how.bound)
+            stands = bounds.overlap_upper < 0
+            found = np.where(stands, middle, found)
+            open_ = np.where(stands, open_, middle)
+    except NOT_BOUNDED as error:
+        return None, str(error)
+    return found, ""
