@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-
 from attribution.settings import linear, query
+
 from verixplain.attack.distortion import Freed
 from verixplain.attack.pgd import PGD
 from verixplain.errors import TargetError
