@@ -19,7 +19,9 @@ class TopKClaim:
     def judge(self, proved: Proved) -> Finding:
         found = top_k(proved.order, proved.scores, self.parameters["k"])
         names = ", ".join(proved.query.groups.names[u] for u in found.members)
-        statement = f"the {found.k} most important groups are {names}"
+        one = len(found.members) == 1
+        most = "most important group is" if one else f"{found.k} most important groups are"
+        statement = f"the {most} {names}"
         details = {"members": list(found.members)}
         if found.status == "unknown":
             return Finding("unknown", statement, details=details)
