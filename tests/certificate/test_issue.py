@@ -1,5 +1,6 @@
 """Only what the checker accepted is certified, and what is certified is true."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -130,7 +131,7 @@ def test_pairs_of_the_exchange_rule_are_certified_for_the_reals_alone():
     network = load(models.find("digits_mlp"))
     image = digit(3)
     groups = Groups.grid(image.shape, 4, 4)
-    asked = Query(network, Box.around(image, 0.01), Target.label(3), groups)
+    asked = Query(network, Box.around(image, 0.03), Target.label(3), groups)
     found = certify(asked, ["order"], EVA(steps=5, restarts=1), budget="40nodes")
     order = issue(found).claims[0].finding
     report = check(network.data, order.certificate).report
@@ -195,3 +196,31 @@ def test_an_answer_that_is_not_acceptance_certifies_nothing(monkeypatch):
     assert len(seen) >= 2
     assert not any(one.finding.certificate for one in said.claims)
     assert said.explanation.order.certified == 0
+
+
+def digits(claims: list[str], **options) -> Certified:
+    """Claims about an image of a digit, in 16 patches."""
+    network, image = load(models.find("digits_mlp")), digit(3)
+    groups = Groups.grid(image.shape, 4, 4)
+    asked = Query(network, Box.around(image, 0.015), Target.label(3), groups)
+    return certify(asked, claims, EVA(steps=5, restarts=1), budget="40nodes", options=options)
+
+
+def test_faces_certify_what_bounds_and_exchanges_do_not():
+    found = digits(["order"])
+    order = issue(found).claims[0].finding
+    assert json.loads(_manifest(order.certificate))["recipe"]["faces"] == 4
+    assert order.details["certified_pairs"] > 100
+
+
+def _manifest(certificate: bytes) -> str:
+    size = int.from_bytes(certificate[:8], "little")
+    return json.loads(certificate[8 : 8 + size])["__metadata__"]["vxcert"]
+
+
+def test_a_stable_order_is_certified_for_every_input_within_its_shift():
+    found = issue(digits(["stability:pair:5,0"], shift="0.0001"))
+    (stable,) = (one.finding for one in found.claims)
+    assert stable.status == "certified", stable.statement
+    report = check(found.explanation.query.network.data, stable.certificate).report
+    assert "at every input of the range within 0.0001" in report["conclusions"]["real"][-1]

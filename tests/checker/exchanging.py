@@ -46,37 +46,38 @@ def _one(checker, rng, number: int) -> Iterator[str]:
     free = np.ones((n, 3))
     for place, group in enumerate(groups, start=1):
         free[group, place] = 0.0
-    region = checker("passes").Region(center, lower, upper, free)
-    bounder = checker("passes").Bounder(network, random_recipe(checker, rng, network), False)
-    state = bounder.region(region)
-    row = number % 3
-    gradient = checker("gradients").gradient(network, state, MATRIX[row])
-    gained = checker("exchange").gains(gradient, region, np.array([[0, 1], [1, 0]]))
+    region = checker("regions").Region.of(center, lower, upper, free)
+    recipe = random_recipe(checker, rng, network)
+    bounder = checker("passes").Bounder(network, recipe, False)
+    row, state = number % 3, bounder.region(region)
+    found = checker("faces").faces(bounder, region, state, MATRIX[row], row, recipe.rounds)
 
     def value(x: np.ndarray) -> Fraction:
         return fractions(MATRIX[row]).dot(Run(model, x.reshape(shape), Exact()).output)
 
-    def corner() -> np.ndarray:
-        return np.where(rng.random(n) < 0.5, lower, upper)
-
-    for _ in range(3):
-        x, y = corner(), np.clip(corner() + rng.random(n) * (upper - lower), lower, upper)
-        step = fractions(y) - fractions(x)
-        if not _within(gradient, step, value(y) - value(x)):
-            yield f"{number}: gradient of row {row}"
-    for (u, v), least in zip(((0, 1), (1, 0)), gained, strict=True):
-        worst = corner()
-        worst[groups[u]] = center[groups[u]]
-        before, best = value(worst), None
-        for ends in product((lower, center, upper), repeat=len(groups[u])):
-            moved = worst.copy()
-            moved[groups[v]] = center[groups[v]]
-            for place, end in zip(groups[u], ends, strict=True):
-                moved[place] = end[place]
-            rise = value(moved) - before
-            best = rise if best is None else max(best, rise)
-        if best is not None and best + DIGITS < Fraction(least):
-            yield f"{number}: gain of row {row}"
+    for where, known in [(region, state), *((face.region, face.state) for face in found)]:
+        gradient = checker("gradients").gradient(network, known, MATRIX[row])
+        gained = checker("exchange").gains(gradient, where, np.array([[0, 1], [1, 0]]))
+        low, high = where.whole
+        for _ in range(3):
+            x, y = (np.where(rng.random(n) < 0.5, low, high) for _ in range(2))
+            y = np.clip(y + rng.random(n) * (high - low), low, high)
+            step = fractions(y) - fractions(x)
+            if not _within(gradient, step, value(y) - value(x)):
+                yield f"{number}: gradient of row {row}"
+        for (u, v), least in zip(((0, 1), (1, 0)), gained, strict=True):
+            worst = np.where(rng.random(n) < 0.5, where.lower, where.upper)
+            worst[groups[u]] = center[groups[u]]
+            before, best = value(worst), None
+            for ends in product((low, center, high), repeat=len(groups[u])):
+                moved = worst.copy()
+                moved[groups[v]] = center[groups[v]]
+                for place, end in zip(groups[u], ends, strict=True):
+                    moved[place] = end[place]
+                rise = value(moved) - before
+                best = rise if best is None else max(best, rise)
+            if best is not None and best + DIGITS < Fraction(least):
+                yield f"{number}: gain of row {row}"
 
 
 def _within(gradient, step: np.ndarray, rise: Fraction) -> bool:
@@ -93,7 +94,7 @@ def _within(gradient, step: np.ndarray, rise: Fraction) -> bool:
 def wrong_gains(package: str, seed: int, count: int) -> Iterator[str]:
     """Gains of made-up gradients whose sums cancel, above the exact value of their own formula."""
     gradients, rows = (import_module(f"{package}.{name}") for name in ("gradients", "rows"))
-    exchange, passes = (import_module(f"{package}.{name}") for name in ("exchange", "passes"))
+    exchange, regions = (import_module(f"{package}.{name}") for name in ("exchange", "regions"))
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         n, symbols = 8, int(rng.integers(0, 4))
@@ -106,7 +107,7 @@ def wrong_gains(package: str, seed: int, count: int) -> Iterator[str]:
         wide = np.full(n, 2.0**40)
         found = gradients.Gradient(parts, rest, -wide, wide)
         middle = rng.integers(-8, 8, n) / 8.0
-        region = passes.Region(middle, middle - 0.1, middle + 0.1, np.ones((n, 3)))
+        region = regions.Region.of(middle, middle - 0.1, middle + 0.1, np.ones((n, 3)))
         region.free[0::2, 1] = region.free[1::2, 2] = 0.0
         pairs = np.array([[0, 1], [1, 0]])
         for (u, _), gained in zip(pairs, exchange.gains(found, region, pairs), strict=True):

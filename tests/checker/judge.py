@@ -13,6 +13,7 @@ from .exact import logistic
 from .exchanging import wrong_gains, wrong_gradients
 from .hostile import lone_model
 from .local import wrong_pieces
+from .moving import wrong_regions
 from .oracle import violations
 from .ordering import cases
 from .tampering import one_node, tampered
@@ -180,11 +181,13 @@ def _all(package: str, module: str, networks: int):
     if module in ("lines", "rounding"):
         numbers.insert(0, lambda: wrong_intercepts(package, 8, 40))
         numbers.insert(0, lambda: wrong_lines(package, 5, 60))
-    if module in ("gradients", "exchange"):
+    if module in ("faces", "gradients", "exchange"):
         numbers.insert(0, lambda: wrong_gradients(package, 9, networks))
         numbers.insert(0, lambda: wrong_gains(package, 10, 40))
     else:
         numbers.append(lambda: wrong_gradients(package, 9, networks // 2))
+    if module == "regions":
+        numbers.insert(0, lambda: wrong_regions(package, 11, 60))
     numbers.append(lambda: wrong_flushes(package))
     reads = module in ("claims", "container", "operators", "steps", "wire")
     for judge in files + numbers if reads else numbers + files:

@@ -15,7 +15,8 @@ import verixplain.checker
 
 HOME = Path(verixplain.checker.__file__).parent
 ARITHMETIC = (
-    "claims", "exchange", "gradients", "linear", "lines", "passes", "pieces", "rounding", "rows",
+    "claims", "exchange", "faces", "gradients", "linear", "lines", "passes", "pieces", "regions",
+    "rounding", "rows",
 )  # fmt: skip
 CHECKS = (
     "claims", "container", "gradients", "operators", "passes", "pieces", "rounding", "steps",
@@ -85,7 +86,7 @@ def _changes(node: ast.AST, where: str, module: str) -> Iterator[tuple[str, ast.
         if not isinstance(node.operand, ast.Constant):
             yield "forget the sign", node.operand
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in WEAKER:
-        if module == "claims":
+        if module in ("claims", "faces", "regions"):
             operator = WEAKER[type(node.ops[0])]()
             yield "weaken", ast.Compare(node.left, [operator], node.comparators)
 

@@ -49,7 +49,7 @@ def random_recipe(checker, rng, network):
                     size = 3 if target < 0 else network.size(network.pieces[target - 1].sources[0])
                     shares = tuple(rng.integers(0, 256, (size, n)) / 255.0 for _ in range(2))
                     slopes[target, layer] = passes.Slopes(np.arange(n), np.arange(size), shares)
-    return passes.Recipe(refine, slopes)
+    return passes.Recipe(refine, slopes, int(rng.integers(0, 3)))
 
 
 def violations(package: str, seed: int, count: int) -> Iterator[str]:
@@ -79,10 +79,11 @@ def _one(checker, rng, number: int) -> Iterator[str]:
     for place, group in enumerate(groups, start=1):
         free[group, place] = 0.0
     wide = [a.astype(np.float64) for a in (center, lower, upper)]
-    region = checker("passes").Region(*wide, free)
+    region = checker("regions").Region.of(*wide, free)
     for float32 in (False, True):
         semantics, side = ("real", "float32") if float32 else ("real",), int(float32)
         question = checker("claims").Question(region, MATRIX, OFFSET, 2, semantics)
+        recipe.rounds = 0 if float32 else recipe.rounds  # faces are for the reals alone
         bounder = checker("passes").Bounder(network, recipe, float32)
         prover = checker("claims").Prover(question, bounder)
         shared = prover.shared()[side]
@@ -104,7 +105,8 @@ def _one(checker, rng, number: int) -> Iterator[str]:
                 found.append(values)
         for row in range(3):
             rows = np.full(len(points), row)
-            witness = prover.witnesses(np.array(points, np.float64), rows)[side]
+            box = np.array(points, np.float64)
+            witness = prover.witnesses(box, box, rows)[side]
             if above(witness, [values[row] for values in found]):
                 yield f"{number}: witness {semantics}"
 

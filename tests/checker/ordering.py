@@ -63,6 +63,40 @@ def between(lower: float) -> Draft:
     return made.witnesses(np.array([[2]], np.uint8), [-1], [0], [lower])
 
 
+def moved(made: Draft, shift: float) -> Draft:
+    """The same about every input of the range within a shift; the range cuts one side."""
+    center = made.arrays["center"].astype(np.float64)
+    radius = made.arrays["upper"].astype(np.float64) - center
+    put = {"lower": -radius, "upper": radius, "shift": np.full(len(center), shift)}
+    put |= {"least": center - shift / 2, "most": center + 10.0}
+    made.manifest["region"] |= {name: made.put(name, array) for name, array in put.items()}
+    return made
+
+
+def moved_cases() -> Iterator[Case]:
+    """Boxes that move with the input, and faces."""
+    made = exchanged(moved(linear(), 0.25), [(0, 1)])
+    yield "a stable order", made, "ACCEPTED", None
+    made = exchanged(moved(linear(weights=(4.0, -3.0, 1.0, 1.0)), 0.5), [(0, 1)])
+    made.put("most", np.array([0.5, 9.0, 9.0, 9.0]))
+    made.put("least", np.array([-0.5, -9.0, -9.0, -9.0]))
+    yield "room that is lost at the end of the range", made, "REJECTED", None
+    wrong = {"shift": -0.1, "lower": 0.1, "upper": -0.1, "least": 0.5, "most": -0.5}
+    for name, value in wrong.items():
+        made = exchanged(moved(linear(), 0.25), [(0, 1)])
+        made.put(name, np.full(4, value))
+        yield f"{name} of a region that moves", made, "REFUSED", "region"
+    for made in (linear(("real", "float32")), moved(linear(), 0.1)):
+        made.groups([0], [9.0]).manifest["recipe"]["faces"] = 1
+        yield "a face for float32, or of boxes that move", made, "REFUSED", "semantics"
+    for place, answer in ((0.7, "ACCEPTED"), (0.8, "REFUSED")):
+        made = moved(linear(), 0.25)
+        made.put("least", np.full(4, -9.0))
+        point = np.array([[place, 0.0, 0.0, 0.0]], np.float32)
+        made.witnesses(point, [1], [0], [1.0])
+        yield "a witness where boxes end", made, answer, None if answer == "ACCEPTED" else "claim"
+
+
 def cases() -> Iterator[Case]:
     """Every certificate with its answer."""
     chain = [(0, 1), (1, 2), (1, 3)]
@@ -87,3 +121,4 @@ def cases() -> Iterator[Case]:
     yield "a decision by a bound of 0", decided(0.0), "REJECTED", None
     yield "a corner in float32", between(1.0 - 2.0**-23), "ACCEPTED", None
     yield "a corner outside the box", between(1.0), "REJECTED", None
+    yield from moved_cases()

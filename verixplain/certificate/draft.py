@@ -2,41 +2,60 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from verixplain import __version__
 from verixplain.certificate.encode import encode
-from verixplain.query import Query
+from verixplain.certify.stability import data_range, offsets
+from verixplain.query import Box, Query
 
 FORMAT = "vxcert/1"
 SEMANTICS = ("real", "float32")
+ANYTHING = 1e29
+"""Ends of a data range where there is none."""
 LAYERS = ("Relu", "LeakyRelu", "Sigmoid", "Tanh", "MaxPool")
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a claim is to be proved.
+
+    Args:
+        semantics: what is claimed: `real`, or `real` and `float32`.
+        faces: how often monotone faces are looked for; for `real` alone.
+    """
+
+    semantics: tuple[str, ...] = SEMANTICS
+    faces: int = 0
+
+
 class Draft:
-    """Model, box, rows, frozen sets and recipe of a query (FORMAT.md sections 3 and 4).
+    """Model, region, rows, frozen sets and recipe of a query (FORMAT.md sections 3 and 4).
 
     Args:
         query: what was asked; its groups are not looked at.
         sets: the flattened inputs of every frozen set; claims name them by number, -1 is none.
-        semantics: what is claimed: `real`, or `real` and `float32`.
+        way: how it is to be proved.
+        shift: the claims are about every input so near the center; None is the center alone.
     """
 
     def __init__(
-        self, query: Query, sets: Sequence[np.ndarray], semantics: Sequence[str] = SEMANTICS
+        self,
+        query: Query,
+        sets: Sequence[np.ndarray],
+        way: Way,
+        shift: float | None = None,
     ) -> None:
-        network, box = query.network, query.box
+        network = query.network
         matrix, offset = query.target.matrix(network.outputs)
-        self.semantics = tuple(semantics)
+        self.semantics = way.semantics
         self._claims: list[dict[str, Any]] = []
         self._arrays: dict[str, np.ndarray] = {}
         self._about = {
-            "region": self._put(
-                "region",
-                {name: _short(getattr(box, name).ravel()) for name in ("center", "lower", "upper")},
-            ),
+            "region": self._put("region", _region(query.box, shift)),
             "rows": self._put("rows", {"matrix": _short(matrix), "offset": _short(offset)}),
             "groups": None,
         }
@@ -45,7 +64,8 @@ class Draft:
             groups = {"starts": starts, "inputs": np.concatenate(sets)}
             groups = {name: array.astype(np.int32) for name, array in groups.items()}
             self._about["groups"] = self._put("groups", groups)
-        self._about["recipe"] = {"refine": dict.fromkeys(_layers(query), "open"), "slopes": []}
+        refine = dict.fromkeys(_layers(query), "open")
+        self._about["recipe"] = {"refine": refine, "slopes": [], "faces": way.faces}
         self._about["model_sha256"] = hashlib.sha256(network.data).hexdigest()
 
     def claim(self, kind: str, **fields: Any) -> None:
@@ -78,6 +98,16 @@ class Draft:
             self._arrays[name] = value
             return name
         return value
+
+
+def _region(box: Box, shift: float | None) -> dict[str, np.ndarray]:
+    """The box, or offsets and range of the boxes of all inputs near its center."""
+    ends = {"center": box.center, "lower": box.lower, "upper": box.upper}
+    if shift is not None:
+        (low, high), (least, most) = offsets(box), data_range(box)
+        ends |= {"lower": low, "upper": high, "shift": np.full(low.shape, shift)}
+        ends |= {"least": np.maximum(least, -ANYTHING), "most": np.minimum(most, ANYTHING)}
+    return {name: _short(end.ravel()) for name, end in ends.items()}
 
 
 def _layers(query: Query) -> list[str]:

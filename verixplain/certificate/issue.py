@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from verixplain.certificate.checking import check_bytes
-from verixplain.certificate.draft import SEMANTICS
+from verixplain.certificate.draft import Way
 from verixplain.certificate.wanted import Made, Wanted, wanted
 from verixplain.certify.claim import Finding
 from verixplain.certify.run import Certified
@@ -20,6 +20,8 @@ from verixplain.certify.topk import top_k
 from verixplain.errors import CheckerError
 from verixplain.explanation import Explanation, Order
 from verixplain.network import Network
+
+WAYS = (Way(), Way(("real",)), Way(("real",), faces=4))
 
 SECONDS = 600.0
 """How long the checker may take at a time for the claims of one input."""
@@ -55,13 +57,14 @@ def issue(found: Certified, seconds: float = SECONDS) -> Certified:
 
 
 def _made(asked: Mapping[int, Wanted], checker: "_Checker") -> dict[int, Made]:
-    """The certificates that say most; `real` alone where that says more than both."""
+    """The certificates that say most, by the first way that says it."""
     best: dict[int, Made] = {}
-    for semantics in (SEMANTICS, SEMANTICS[:1]):
-        left = {n: one for n, one in asked.items() if not (n in best and best[n].most)}
-        proved = checker.measured([one.draft(semantics).encoded() for one in left.values()])
+    for way in WAYS:
+        left = {n: one for n, one in asked.items() if way.faces <= one.faces}
+        left = {n: one for n, one in left.items() if not (n in best and best[n].most)}
+        proved = checker.measured([one.draft(way).encoded() for one in left.values()])
         for (number, want), numbers in zip(left.items(), proved, strict=True):
-            made = None if numbers is None else want.made(semantics, numbers)
+            made = None if numbers is None else want.made(way, numbers)
             if made is not None and (
                 number not in best or len(made.pairs) > len(best[number].pairs)
             ):

@@ -63,15 +63,19 @@ def _words(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> list[tupl
     center, lower, upper = (
         arrays[manifest["region"][name]].astype(np.float64) for name in ("center", "lower", "upper")
     )
-    moving = upper > lower
+    moving, shift = upper > lower, ""
     far = np.maximum(upper - center, center - lower)
+    if "shift" in manifest["region"]:
+        far = np.maximum(upper, -lower)
+        shift = arrays[manifest["region"]["shift"]].max()
+        shift = f", around every input of the data range within {shift:.6g} of the one explained"
     rows = arrays[manifest["rows"]["matrix"]]
     facts = [
         ("model", f"the ONNX file with SHA-256 {manifest['model_sha256']}"),
         ("arithmetic", " and ".join(_MEANING[name] for name in manifest["semantics"])),
         (
             "box",
-            f"{moving.sum()} of {moving.size} inputs move, each by at most {far.max():.6g}; "
+            f"{moving.sum()} of {moving.size} inputs move, each by at most {far.max():.6g}{shift}; "
             f"{len(rows)} rows of {rows.shape[1]} outputs",
         ),
     ]

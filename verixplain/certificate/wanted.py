@@ -12,9 +12,10 @@ import numpy as np
 
 from verixplain.attack.pgd import representable
 from verixplain.bounds import lower_at
-from verixplain.certificate.draft import Draft
+from verixplain.certificate.draft import Draft, Way
 from verixplain.certify.claim import Finding, Ranks, Stands
 from verixplain.certify.order import closure
+from verixplain.certify.stability import Moved, Stability
 from verixplain.explanation import Explanation, Overlaps
 from verixplain.query import Query
 
@@ -60,11 +61,14 @@ class Made:
 class Wanted(Protocol):
     """A certificate that is wanted."""
 
-    def draft(self, semantics: Sequence[str]) -> Draft:
+    faces: int
+    """How many rounds of faces may be of use."""
+
+    def draft(self, way: Way) -> Draft:
         """A certificate whose numbers need not hold."""
         ...
 
-    def made(self, semantics: Sequence[str], proved: Sequence[Numbers]) -> Made | None:
+    def made(self, way: Way, proved: Sequence[Numbers]) -> Made | None:
         """The certificate, from what was proved of each claim of the draft; None if too little."""
         ...
 
@@ -81,40 +85,44 @@ def wanted(explanation: Explanation, findings: Sequence[Finding]) -> dict[int, W
         n: Decision(query, f.rests_on) for n, f in open_ if isinstance(f.rests_on, Stands)
     }
     if ranks and overlaps is not None and order is not None:
-        pairs = np.concatenate([one.pairs for one in ranks.values()])
         for number, one in ranks.items():
-            found[number] = Ranking(query, overlaps, order.above, pairs, one)
+            alike = [other.pairs for other in ranks.values() if other.shift == one.shift]
+            found[number] = Ranking(query, overlaps, order.above, np.concatenate(alike), one)
     return found
 
 
 class Decision:
     """The overlap is negative wherever some inputs stay at the center."""
 
+    faces = 4
+
     def __init__(self, query: Query, stands: Stands) -> None:
         self.query, self.target = query, query.target
         self.sets = [stands.frozen] if len(stands.frozen) else []
         self.rows = len(query.target.matrix(query.network.outputs)[0])
 
-    def draft(self, semantics: Sequence[str]) -> Draft:
-        guess = np.full(1 if self.sets else self.rows, -OUT_OF_REACH)
-        return self._claims(semantics, dict.fromkeys(semantics, guess))
+    def draft(self, way: Way) -> Draft:
+        one = self.sets or way.faces
+        guess = np.full(1 if one else self.rows, -OUT_OF_REACH)
+        return self._claims(way, dict.fromkeys(way.semantics, guess))
 
-    def made(self, semantics: Sequence[str], proved: Sequence[Numbers]) -> Made | None:
+    def made(self, way: Way, proved: Sequence[Numbers]) -> Made | None:
         upper = {name: numbers + _slack(numbers) for name, numbers in proved[0].items()}
         bounds = {name: float(numbers.max()) for name, numbers in upper.items()}
         if not all(bound < 0 for bound in bounds.values()):
             return None
-        made = self._claims(semantics, upper)
+        made = self._claims(way, upper)
         if self.target.kind == "label" and self.sets:
             made.claim("sufficient", label=self.target.label_index, group=0)
         elif self.target.kind == "label":
             made.claim("prediction", label=self.target.label_index)
         return Made(made.encoded(), made.semantics, True, bounds=bounds)
 
-    def _claims(self, semantics: Sequence[str], upper: Numbers) -> Draft:
-        draft = Draft(self.query, self.sets, semantics)
-        if self.sets:
-            draft.claim("groups", group=np.zeros(1, np.int32), upper=upper)
+    def _claims(self, way: Way, upper: Numbers) -> Draft:
+        draft = Draft(self.query, self.sets, way)
+        if self.sets or way.faces:
+            group = np.array([0 if self.sets else -1], np.int32)
+            draft.claim("groups", group=group, upper=upper)
         else:
             draft.claim("bound", upper=upper)
         return draft
@@ -124,7 +132,7 @@ class Ranking:
     """Groups count more than others.
 
     What the checker can follow: pairs that bounds and witnesses decide, over the reals also those
-    of the exchange rule, and every chain of them. All rankings of a query have one draft.
+    of the exchange rule, and every chain of them. Rankings about the same inputs have one draft.
 
     Args:
         query: what was asked.
@@ -143,45 +151,60 @@ class Ranking:
         ranks: Ranks,
     ) -> None:
         self.query, self.top, self.pairs, self.count = query, ranks.top, ranks.pairs, len(above)
+        self.shift, self.moved, self.ends = ranks.shift, None, (query.box.lower, query.box.upper)
+        self.guess, known = overlaps.group_upper, overlaps.group_lower
+        if ranks.shift is not None:
+            self.proof = Stability(query, overlaps.group_witness)
+            self.moved = Moved.of(query.box, ranks.shift, self.proof.engine.device)
+            self.guess, self.ends = self.proof.upper(self.moved).rows.max(axis=0), self.moved.sure
+        self.faces = 4 if self.moved is None else 0
+        self._choose_witnesses(overlaps)
         tried = between(above, all_pairs)
-        plain = tried & (overlaps.group_upper[:, None] < overlaps.group_lower)
+        plain = tried & (self.guess[:, None] < (known if self.moved is None else self.known))
         traded = np.argwhere(tried if tried.sum() <= MOST_PAIRS else reduced(tried))
         self.traded = traded[~_share(query, traded)]
         self.high = np.flatnonzero(plain.any(axis=1))
         self.low = np.union1d(np.flatnonzero(plain.any(axis=0)), self.traded[:, 0])
-        self.guess = overlaps.group_upper
-        self._choose_witnesses(overlaps)
 
     def _choose_witnesses(self, overlaps: Overlaps) -> None:
         """The box's witness with the group frozen, where that is worth nearly the group's own."""
         query, own = self.query, overlaps.group_witness
+        low, high = representable(self.ends[0], np.maximum(*self.ends), np.float32)
+        own, whole = (np.clip(found, low, high) for found in (own, overlaps.witness))
         held = query.groups.memberships().reshape(own.shape)
-        one = np.where(held, query.box.center, overlaps.witness).astype(own.dtype)
-        rows = [lower_at(query.network, points, query.target) for points in (own, one)]
+        own, one = (np.where(held, query.box.center, at).astype(own.dtype) for at in (own, whole))
+        rows = [self._at(points) for points in (own, one)]
         value, shared = (found.max(axis=1) for found in rows)
-        self.shared = shared >= value - NEARLY * value.std()
+        allowed = NEARLY * value.std() if self.moved is None else 0.0
+        self.shared = shared >= value - allowed
         self.known: np.ndarray = np.where(self.shared, shared, value)
         self.rows = np.where(self.shared, rows[1].argmax(axis=1), rows[0].argmax(axis=1))
         self.rows = self.rows.astype(np.int32)
-        self.own, self.one = own.reshape(self.count, -1), overlaps.witness.reshape(1, -1)
+        self.own, self.one = own.reshape(self.count, -1), whole.reshape(1, -1)
 
-    def draft(self, semantics: Sequence[str]) -> Draft:
-        upper = dict.fromkeys(semantics, self.guess)
+    def _at(self, points: np.ndarray) -> np.ndarray:
+        """Lower bounds of every row at a point of each B_u, or near it: (groups, rows)."""
+        if self.moved is None:
+            return lower_at(self.query.network, points, self.query.target)
+        return self.proof.lower(self.moved, points, np.arange(self.count))
+
+    def draft(self, way: Way) -> Draft:
+        upper = dict.fromkeys(way.semantics, self.guess)
         known = self.known - 1e-6 * (1 + np.abs(self.known))
-        lower: Numbers = dict.fromkeys(semantics, known)
-        return self._claims(semantics, (self.high, upper), (self.low, lower), self.traded)
+        lower: Numbers = dict.fromkeys(way.semantics, known)
+        return self._claims(way, (self.high, upper), (self.low, lower), self.traded)
 
-    def made(self, semantics: Sequence[str], proved: Sequence[Numbers]) -> Made | None:
+    def made(self, way: Way, proved: Sequence[Numbers]) -> Made | None:
         found = list(proved)
-        upper = {name: np.full(self.count, np.inf) for name in semantics}
-        lower = {name: np.full(self.count, -np.inf) for name in semantics}
+        upper = {name: np.full(self.count, np.inf) for name in way.semantics}
+        lower = {name: np.full(self.count, -np.inf) for name in way.semantics}
         parts = [(upper, self.high, +1)] if len(self.high) else []
         parts += [(lower, groups, -1) for groups, _ in self._witnesses(self.low)]
         for kept, groups, sign in parts:
             numbers = found.pop(0)
-            for name in semantics:
+            for name in way.semantics:
                 kept[name][groups] = numbers[name] + sign * _slack(numbers[name])
-        above = np.all([upper[name][:, None] < lower[name] for name in semantics], axis=0)
+        above = np.all([upper[name][:, None] < lower[name] for name in way.semantics], axis=0)
         steps = np.zeros_like(above)
         if found:
             gained = found.pop(0)["real"]
@@ -194,7 +217,7 @@ class Ranking:
         traded = np.argwhere(needed & ~above)
         high = np.flatnonzero((needed & above).any(axis=1))
         low = np.union1d(np.flatnonzero((needed & above).any(axis=0)), traded[:, 0])
-        draft = self._claims(semantics, (high, upper), (low, lower), traded)
+        draft = self._claims(way, (high, upper), (low, lower), traded)
         if self.top:
             draft.claim("top-k", group=np.array(self.top, np.int32))
         else:
@@ -204,15 +227,16 @@ class Ranking:
 
     def _claims(
         self,
-        semantics: Sequence[str],
+        way: Way,
         high: tuple[np.ndarray, Numbers],
         low: tuple[np.ndarray, Numbers],
         traded: np.ndarray,
     ) -> Draft:
         """Upper bounds for some groups, witnesses for some, and exchanges."""
-        draft, (groups, upper) = Draft(self.query, self.query.groups.members, semantics), high
+        draft = Draft(self.query, self.query.groups.members, way, self.shift)
+        groups, upper = high
         if len(groups):
-            numbers = {name: upper[name][groups] for name in semantics}
+            numbers = {name: upper[name][groups] for name in way.semantics}
             draft.claim("groups", group=groups.astype(np.int32), upper=numbers)
         for groups, points in self._witnesses(low[0]):
             draft.claim(
@@ -220,9 +244,9 @@ class Ranking:
                 points=points,
                 group=groups.astype(np.int32),
                 row=self.rows[groups],
-                lower={name: low[1][name][groups] for name in semantics},
+                lower={name: low[1][name][groups] for name in way.semantics},
             )
-        if len(traded) and tuple(semantics) == ("real",):
+        if len(traded) and way.semantics == ("real",):
             draft.claim("exchange", pairs=traded.astype(np.int32))
         return draft
 
@@ -237,7 +261,7 @@ class Ranking:
     def _coded(self, points: np.ndarray) -> np.ndarray:
         """Points in a byte an input where all of them are corners, else in float32."""
         box = self.query.box
-        low, high = representable(box.lower.ravel(), box.upper.ravel(), np.float32)
+        low, high = representable(self.ends[0].ravel(), self.ends[1].ravel(), np.float32)
         codes = np.full(points.shape, 3, np.uint8)
         for code, ends in ((0, low), (2, high), (1, box.center.ravel())):
             codes[points == ends] = code

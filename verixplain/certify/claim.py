@@ -53,10 +53,12 @@ class Ranks:
     Args:
         pairs: numbers of groups, (pairs, 2).
         top: the pairs say that these groups count most; empty where that is not the claim.
+        shift: so far from the center the pairs hold at every input; None is the center alone.
     """
 
     pairs: np.ndarray
     top: tuple[int, ...] = ()
+    shift: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,6 +78,15 @@ class Moved:
         )
         return cls(Box(x, lower, upper), still, (begin, end), reach)
 
+    def fixed(self, query: Query) -> np.ndarray:
+        """Inputs that a witness of each B_v can put to one place for all x': (groups, *input)."""
+        held = query.groups.memberships().reshape(-1, *self.sure[0].shape)
+        return ~held & (self.sure[0] <= self.sure[1])
+
+    def put(self, points: np.ndarray) -> np.ndarray:
+        """The nearest points that every box holds."""
+        return np.clip(points, self.sure[0], np.maximum(*self.sure))
+
 
 def offsets(box: Box) -> Sides:
     """How far inputs move around any center, before the box is cut: at most 0, at least 0."""
@@ -128,12 +137,10 @@ class Stability:
             SoundnessAlarm: numbers that contradict each other.
         """
         moved = Moved.of(self.query.box, shift, self.engine.device)
-        found = bound_groups(
-            self.engine, moved.hull, self.query.groups, self.query.target, held=moved.still
-        )
+        found = self.upper(moved)
         lower = np.full(len(self.query.groups), -np.inf)
         chosen = np.flatnonzero(asked.any(axis=0) | asked.any(axis=1))
-        lower[chosen] = self._lower(moved, chosen)
+        lower[chosen] = self.lower(moved, self.witnesses[chosen], chosen).max(axis=1)
         raised = Raised(found.rows, lower)
         plain = found.rows.max(axis=0)[:, None] < lower[None]
         if not (asked & ~closure(plain)).any() or stop():
@@ -157,17 +164,26 @@ class Stability:
         found = bound(self.query.network, low, high, self.query.target, device=self.engine.device)
         return float(found.overlap_upper[0])
 
-    def _lower(self, moved: Moved, chosen: np.ndarray) -> np.ndarray:
-        """What the overlap of some B_v reaches at every x'."""
-        (begin, end), (low, high) = moved.sure, moved.still
-        held = self.query.groups.memberships().reshape(-1, *low.shape)[chosen]
-        fixed = ~held & (begin <= end)
-        points = np.clip(self.witnesses[chosen], begin, np.maximum(begin, end))
+    def upper(self, moved: Moved) -> GroupBounds:
+        """Upper bounds over all B_u of every x'."""
+        query = self.query
+        return bound_groups(self.engine, moved.hull, query.groups, query.target, held=moved.still)
+
+    def lower(self, moved: Moved, witnesses: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """What each row is at least at some point of B_v, wherever x' is: (chosen, rows).
+
+        Args:
+            moved: where x' and its boxes lie.
+            witnesses: good points of B_v for each chosen group.
+            chosen: the groups.
+        """
+        (low, high), fixed = moved.still, moved.fixed(self.query)[chosen]
+        points = moved.put(witnesses)
         ends = np.where(fixed, points, low), np.where(fixed, points, high)
         found = bound(
             self.query.network, *ends, self.query.target, self.method, device=self.engine.device
         )
-        return found.lower.max(axis=1)
+        return found.lower
 
     def _values(self, hull: Box, found: GroupBounds) -> dict[str, Ends]:
         """Rigorous intervals over the hull of every relaxed step's input."""

@@ -10,10 +10,12 @@ import numpy as np
 
 from .container import Tensors
 from .exchange import gains
+from .faces import Face, faces
 from .gradients import gradient
-from .passes import Bounder, Region
+from .passes import Bounder
 from .pieces import State
 from .reasons import MOST_EXCHANGED, Reason, need
+from .regions import Region
 from .rounding import Array, down, up
 
 FEW = 4  # sets whose boxes are worth a pass of their own
@@ -86,6 +88,7 @@ class Prover:
         self.question, self.bounder = question, bounder
         self._state: State | None = None
         self._shared: tuple[Array, Array] | None = None
+        self._faces: dict[int, list[Face]] = {}
 
     @property
     def state(self) -> State:
@@ -97,8 +100,7 @@ class Prover:
         """Upper bounds of every row on every B_u from one pass over B, (rows, sets)."""
         if self._shared is None:
             matrix, ids = self.question.matrix, np.arange(len(self.question.matrix))
-            free = self.question.region.free
-            pair = self.bounder.rows(self.state, matrix, 0 * ids, ids, free)
+            pair = self.bounder.rows(self.state, matrix, 0 * ids, ids, self.question.region)
             offset = self.question.offset[:, None]
             self._shared = (up(pair[0] + offset), up(pair[1] + offset))
         return self._shared
@@ -111,48 +113,60 @@ class Prover:
         """
         found = [bounds[:, sets].copy() for bounds in self.shared()]
         weaker = found[1] if self.bounder.float32 else found[0]
-        rows, chosen = np.nonzero(~(weaker <= enough))
-        order = np.argsort(chosen, kind="stable")
-        rows, chosen = rows[order], chosen[order]
-        at_once = max(1, self.bounder.chunk // 4)
-        wanted = np.unique(chosen[sets[chosen] > 0])
-        alone = len(wanted) <= FEW
-        at_once = 1 if alone else at_once
-        for start in range(0, len(wanted), at_once):
-            these = wanted[start : start + at_once]
-            if alone:
-                state = self.bounder.region(self.question.region.only(int(sets[these[0]])))
-            else:
-                state = self.bounder.on_sets(self.state, self.question.region, sets[these])
-            mine = np.isin(chosen, these)
-            row, place = rows[mine], chosen[mine]
-            member = np.searchsorted(these, place)
-            pair = self.bounder.rows(state, self.question.matrix[row], member, row)
-            for bounds, fresh in zip(found, pair, strict=True):
-                fresh = up(fresh[:, 0] + self.question.offset[row])
-                bounds[row, place] = np.minimum(bounds[row, place], fresh)
+        row, place = np.nonzero(~(weaker <= enough) & (sets > 0))
+        matrix, region, alone = self.question.matrix, self.question.region, np.unique(sets[place])
+        if len(alone) > FEW:
+            alone = alone[:0]
+            fresh = np.stack(self.bounder.each(self.state, region, matrix[row], row, sets[place]))
+        else:
+            fresh = np.zeros((2, len(row)))
+        for u in alone.tolist():
+            mine, state = sets[place] == u, self.bounder.region(region.only(u))
+            pair = self.bounder.rows(state, matrix[row[mine]], 0 * row[mine], row[mine])
+            fresh[:, mine] = [side[:, 0] for side in pair]
+        for bounds, one in zip(found, fresh, strict=True):
+            one = up(one + self.question.offset[row])
+            bounds[row, place] = np.minimum(bounds[row, place], one)
+        for number in np.flatnonzero(~(found[0] <= enough).all(axis=1)).tolist():
+            for face in self.faces(number):
+                upper = up(face.upper[sets] + self.question.offset[number])
+                found[0][number] = np.minimum(found[0][number], upper)
         return found[0], found[1]
+
+    def faces(self, row: int) -> list[Face]:
+        """Smaller and smaller faces that hold a worst point of a row on every B_u."""
+        if row not in self._faces:
+            matrix, region = self.question.matrix[row], self.question.region
+            self._faces[row] = faces(
+                self.bounder, region, self.state, matrix, row, self.bounder.recipe.rounds
+            )
+        return self._faces[row]
 
     def gains(self, pairs: Array, facts: Facts) -> Array:
         """For pairs (u, v): by how much any row that may be the largest on B_u gains, at least."""
-        bounds = self.shared()[0][:, 1 + pairs[:, 0]]
-        possible = bounds >= np.array([facts.lower_of(u) for u in pairs[:, 0].tolist()])
+        groups, place = np.unique(pairs[:, 0], return_inverse=True)
+        lower = np.array([facts.lower_of(u) for u in groups.tolist()])
+        bounds = self.groups(groups + 1, np.nextafter(lower, -np.inf))[0]
+        possible = (bounds >= lower)[:, place]
         need(possible.any(axis=0).all(), Reason.NOT_FINITE, "no row can be the largest")
-        least = np.full(len(pairs), np.inf)
-        for row in np.flatnonzero(possible.any(axis=1)):
-            found = gradient(self.bounder.network, self.state, self.question.matrix[row])
-            asked = possible[row]
-            gained = gains(found, self.question.region, pairs[asked])
+        least, region = np.full(len(pairs), np.inf), self.question.region
+        for number in np.flatnonzero(possible.any(axis=1)).tolist():
+            asked, row = possible[number], self.question.matrix[number]
+            gained = np.full(asked.sum(), -np.inf)
+            over = [(region, self.state), *((f.region, f.state) for f in self.faces(number))]
+            for where, state in over:
+                found = gradient(self.bounder.network, state, row)
+                gained = np.maximum(gained, gains(found, where, pairs[asked]))
             least[asked] = np.minimum(least[asked], gained)
         return least
 
-    def witnesses(self, points: Array, row: Array) -> tuple[Array, Array]:
-        """Lower bounds of one named row at each point."""
+    def witnesses(self, lower: Array, upper: Array, row: Array) -> tuple[Array, Array]:
+        """Lower bounds of one named row on each box of points."""
         found = []
-        for start in range(0, len(points), self.bounder.chunk):
+        for start in range(0, len(row), self.bounder.chunk):
             part = slice(start, start + self.bounder.chunk)
-            state = self.bounder.forward(points[part], points[part], points[part])
-            ids = np.arange(len(points[part]))
+            state = self.bounder.forward(lower[part], lower[part], upper[part])
+            ids = np.arange(len(row[part]))
             pair = self.bounder.rows(state, -self.question.matrix[row[part]], ids, row[part])
             found.append([down(self.question.offset[row[part]] - side[:, 0]) for side in pair])
         return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
@@ -231,15 +245,15 @@ class GroupBounds:
 
 @dataclass
 class Witnesses:
-    """At a stored point of B_u one named row is at least a number."""
+    """At a stored point of B_u one named row is at least a number; see `Reader.witnesses`."""
 
-    points: Array
+    box: tuple[Array, Array]
     group: Array
     row: Array
     lower: _Numbers
 
     def prove(self, question: Question, prover: Prover, facts: dict[str, Facts]) -> dict:
-        proved = self.lower.keep(question, prover.witnesses(self.points, self.row))
+        proved = self.lower.keep(question, prover.witnesses(*self.box, self.row))
         for name in question.semantics:
             fine = self.lower.proved[name] >= self.lower.claimed[name]
             for group, number in zip(self.group[fine], self.lower.claimed[name][fine], strict=True):
@@ -408,19 +422,21 @@ class Reader:
         need(len(found) in (1, count), Reason.CLAIM, "neither one point nor one for each group")
         if found.dtype == np.uint8:
             need((found <= 2).all(), Reason.CLAIM, "a coded point has codes other than 0, 1, 2")
-            corners = np.stack([*singles(region.lower, region.upper), region.center])[[0, 2, 1]]
+            corners = np.stack([*singles(*region.sure), region.center])[[0, 2, 1]]
             found = np.take_along_axis(corners, found.astype(np.int64), axis=0)
-        frozen = region.free.T[groups + 1] == 0
+        frozen, (begin, end), still = region.free.T[groups + 1] == 0, region.sure, region.still
         if len(found) < count:
             found = np.where(frozen, region.center, found)
-        inside = (region.lower <= found) & (found <= region.upper)
-        need(inside.all(), Reason.CLAIM, "a witness lies outside the box")
         need((found == region.center)[frozen].all(), Reason.CLAIM, "a witness moves a frozen input")
+        put = ~frozen & (begin <= end)  # of one box, every input that is free
+        inside = (begin <= found) & (found <= end)
+        need(inside[put].all(), Reason.CLAIM, "a witness lies outside the box")
         as_float32 = found.astype(np.float32).astype(np.float64)
         single = "float32" not in self.question.semantics or (as_float32 == found).all()
         need(single, Reason.CLAIM, "a witness is not a float32 input")
         rows = self.tensors.indices(row, len(self.question.matrix), count)
-        return Witnesses(found, groups, rows, self.numbers(lower, count))
+        box = np.where(put, found, still[0]), np.where(put, found, still[1])
+        return Witnesses(box, groups, rows, self.numbers(lower, count))
 
     def label(self, entry: Any) -> int:
         return self.integer(entry, self.question.matrix.shape[1])

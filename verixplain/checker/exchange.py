@@ -7,7 +7,7 @@ paid for by `gamma` times the sum of the absolute values of all that was added.
 import numpy as np
 
 from .gradients import Gradient
-from .passes import Region
+from .regions import Ends, Region
 from .rounding import FLOOR, SAFETY, Array, down, gamma, up
 
 _PAIRS = 2**22
@@ -15,25 +15,26 @@ _PAIRS = 2**22
 
 def gains(gradient: Gradient, region: Region, pairs: Array) -> Array:
     """By how much at least the row rises when u moves and v is given up, per pair (u, v)."""
-    rise, fall = region.upper - region.center, region.lower - region.center
+    (back, forth), room = region.step, region.room
     member = 1.0 - region.free[:, 1:]
     low, high, center = gradient.low, gradient.high, gradient.center
-    terms = len(rise) + len(gradient.symbols()) + 32
+    terms = len(forth) + len(gradient.symbols()) + 32
     wrong = 4 * gamma(terms) * SAFETY
 
     def less(sure: Array, size: Array) -> Array:
         """What is left of a sum when its rounding is counted."""
         return down(sure - (wrong * size + FLOOR))
 
-    gain = np.maximum(np.maximum(rise * low, fall * high), 0.0) @ member
-    loss = np.maximum(np.maximum(rise * high, fall * low), 0.0) @ member
+    gain = np.maximum(np.maximum(forth * low, back * high), 0.0) @ member
+    each = np.max([end * slope for end in room for slope in (low, high)], axis=0)
+    loss, size_of_loss = each @ member, np.abs(each) @ member
     u, v = pairs.T
-    best = less(gain[u] - loss[v], gain[u] + loss[v])
-    expected, excess = _expected(gradient, rise, fall)
+    best = less(gain[u] - loss[v], gain[u] + size_of_loss[v])
+    expected, excess = _expected(gradient, room)
     for bold in (False, True):
-        move = np.where(low >= 0.0, rise, np.where(high <= 0.0, fall, 0.0))
+        move = np.where(low >= 0.0, forth, np.where(high <= 0.0, back, 0.0))
         if bold:
-            likely = np.where(center > 0.0, rise, fall)
+            likely = np.where(center > 0.0, forth, back)
             move = np.where((low < 0.0) & (high > 0.0), likely, move)
         sums = [_Sums(gradient, step, member) for step in (move, expected)]
         more, size_of_more = excess @ member, np.abs(excess) @ member
@@ -59,13 +60,12 @@ class _Sums:
         self.size = (far * (gradient.size + gradient.rest)) @ member
 
 
-def _expected(gradient: Gradient, rise: Array, fall: Array) -> tuple[Array, Array]:
+def _expected(gradient: Gradient, room: Ends) -> tuple[Array, Array]:
     """The end (or 0) at which each input is expected, and what another place adds at most."""
-    place, excess = np.zeros_like(rise), np.zeros_like(rise)
-    least = np.full_like(rise, np.inf)
-    for trial in (rise, fall, np.zeros_like(rise)):
-        ends = [(end - trial) * slope for end in (rise, fall)
-                for slope in (gradient.low, gradient.high)]  # fmt: skip
+    place = excess = np.zeros_like(room[0])
+    least = np.full_like(place, np.inf)
+    for trial in (room[1], room[0], place):
+        ends = [(end - trial) * slope for end in room for slope in (gradient.low, gradient.high)]
         more = np.max(ends, axis=0)
         more = np.where(more > 0.0, up(up(more)), 0.0)
         total = trial * gradient.center + more

@@ -13,6 +13,7 @@ from .lines import Kinked
 from .operators import Network
 from .pieces import Nonlinear, State, Sweep
 from .reasons import Reason, need
+from .regions import Region
 from .rounding import TINY32, Array
 from .rows import Rows, unit_rows
 
@@ -30,38 +31,15 @@ class Slopes:
     """For upper bounds of the target, and for lower bounds."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Recipe:
     """What the certificate advises. Layers are values of the network; target -1 is the rows."""
 
     refine: dict[int, Array | None] = field(default_factory=dict)
     """Layer -> neurons of its source with their own pass; None: those that are open."""
     slopes: dict[tuple[int, int], Slopes] = field(default_factory=dict)
-
-
-@dataclass
-class Region:
-    """The boxes B_u, u = 0 (nothing frozen), 1, 2, ...: B cut with z_i = x_i on group u."""
-
-    center: Array
-    lower: Array
-    upper: Array
-    free: Array
-    """(inputs, 1 + groups): 1 where an input may move."""
-
-    def only(self, u: int) -> "Region":
-        """B_u as a region of its own, without sets."""
-        _, lower, upper = (ends[0] for ends in self.box(np.array([u])))
-        return Region(self.center, lower, upper, np.ones((len(lower), 1)))
-
-    def box(self, sets: Array) -> tuple[Array, Array, Array]:
-        """Center, lower and upper ends, (sets, n)."""
-        free = self.free.T[sets] > 0
-        return (
-            np.broadcast_to(self.center, free.shape),
-            np.where(free, self.lower, self.center),
-            np.where(free, self.upper, self.center),
-        )
+    rounds: int = 0
+    """How often the face of a row is looked for."""
 
 
 class Bounder:
@@ -72,8 +50,6 @@ class Bounder:
         self.backward_rows = 0
         widest = max(network.size(value) for value in range(len(network.shapes)))
         self.chunk = max(4, min(256, _CHUNK // widest))
-        self.group_ends: dict[int, tuple[Array, Array, Array]] = {}
-        """Per refined value: neurons, and their ends (sets, neurons) on every B_u."""
 
     def forward(self, center: Array, lower: Array, upper: Array) -> State:
         """Intervals only, for a batch of boxes (members, n)."""
@@ -87,35 +63,54 @@ class Bounder:
         state = self._start(*region.box(np.array([0])))
         for index, piece in enumerate(self.network.pieces, start=1):
             if index in self.recipe.refine:
-                self._refine(state, index, self.recipe.refine[index], region.free)
+                self._refine(state, index, self.recipe.refine[index], region)
             piece.forward(state)
         return state
 
     def on_sets(self, parent: State, region: Region, sets: Array) -> State:
-        """The parent's state with every refined value cut down to what it is on each B_u."""
+        """The parent's state with every refined value cut down to what it is on each S_u.
+
+        Args:
+            parent: of a region that holds this one.
+            region: whose sets are meant.
+            sets: their numbers.
+        """
         center, lower, upper = region.box(sets)
         state = State(
             parent.float32, center, list(parent.lower), list(parent.upper), parent.error,
             parent.executed, parent.size, parent.roundings,
         )  # fmt: skip
         state.lower[0], state.upper[0] = lower, upper
-        for value, (neurons, lows, highs) in self.group_ends.items():
+        for value, (neurons, lows, highs) in parent.group_ends.items():
             for ends, found in ((state.lower, lows), (state.upper, highs)):
                 ends[value] = np.repeat(ends[value], len(sets), axis=0)
                 ends[value][:, neurons] = found[sets]
         return state
 
     def rows(
-        self, state: State, rows: Array, member: Array, ids: Array, free: Array | None = None
-    ) -> tuple[Array, Array]:
+        self, state: State, rows: Array, member: Array, ids: Array,
+        region: Region | None = None,
+    ) -> tuple[Array, Array]:  # fmt: skip
         """Upper bounds of rows over the output, in reals and for float32, (rows, sets or 1)."""
         output, found = len(self.network.pieces), []
         for start in range(0, len(rows), self.chunk):
             part = slice(start, start + self.chunk)
             found.append(
-                self._sweep(state, output, Rows(rows[part]), member[part], -1, ids[part], 0, free)
+                self._sweep(state, output, Rows(rows[part]), member[part], -1, ids[part], 0, region)
             )
         return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+
+    def each(
+        self, state: State, region: Region, rows: Array, ids: Array, sets: Array
+    ) -> tuple[Array, Array]:
+        """Upper bounds of one row on one set each, with the intervals of that set, (rows,)."""
+        found, wanted = np.zeros((2, len(rows))), np.unique(sets)
+        for these in np.array_split(wanted, len(wanted) // max(1, self.chunk // 4) + 1):
+            mine = np.flatnonzero(np.isin(sets, these))
+            member = np.searchsorted(these, sets[mine])
+            pair = self.rows(self.on_sets(state, region, these), rows[mine], member, ids[mine])
+            found[:, mine] = [side[:, 0] for side in pair]
+        return found[0], found[1]
 
     def _start(self, center: Array, lower: Array, upper: Array) -> State:
         state = State(self.float32, center, [], [])
@@ -125,7 +120,7 @@ class Bounder:
         state.lower[0], state.upper[0] = lower, upper  # the box itself is not widened
         return state
 
-    def _refine(self, state: State, index: int, chosen: Array | None, free: Array) -> None:
+    def _refine(self, state: State, index: int, chosen: Array | None, region: Region) -> None:
         """Backward bounds, upper and lower, of the chosen neurons of a layer's source."""
         piece = cast(Nonlinear, self.network.pieces[index - 1])
         value = piece.sources[0]
@@ -138,18 +133,18 @@ class Bounder:
             member = np.zeros(len(part), np.int64)
             for side, sign, ends in ((0, 1.0, highs), (1, -1.0, lows)):
                 rows = unit_rows(self.network.shapes[value], part, np.full(len(part), sign))
-                real, float32 = self._sweep(state, value, rows, member, index, part, side, free)
+                real, float32 = self._sweep(state, value, rows, member, index, part, side, region)
                 ends.append(sign * (float32 if self.float32 else real).T)
         low = np.maximum(np.concatenate(lows, axis=1), state.lower[value][0, neurons])
         high = np.minimum(np.concatenate(highs, axis=1), state.upper[value][0, neurons])
         need((low <= high).all(), Reason.NOT_FINITE, "an interval is empty")
         state.lower[value][0, neurons], state.upper[value][0, neurons] = low[0], high[0]
-        if free.shape[1] > 1:
-            self.group_ends[value] = (neurons, low, high)
+        if region.free.shape[1] > 1:
+            state.group_ends[value] = (neurons, low, high)
 
     def _sweep(
         self, state: State, value: int, rows: Rows, member: Array, target: int, ids: Array,
-        side: int, free: Array | None,
+        side: int, region: Region | None,
     ) -> tuple[Array, Array]:  # fmt: skip
         """Upper bounds of `rows . value` on the state's boxes."""
         self.backward_rows += len(rows)
@@ -168,7 +163,7 @@ class Bounder:
         for index in range(value, 0, -1):
             if index in sweep.rows:
                 self.network.pieces[index - 1].backward(index, sweep.rows.pop(index), sweep)
-        return sweep.reach(free)[:2]
+        return sweep.reach(region)
 
 
 def _advised(

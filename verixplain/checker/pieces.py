@@ -14,6 +14,7 @@ import numpy as np
 from .linear import Linear, Window
 from .lines import Curved, Kinked, Lines
 from .reasons import Reason, need
+from .regions import Region
 from .rounding import (
     FLOOR,
     LARGEST,
@@ -48,6 +49,8 @@ class State:
     roundings: list[int] = field(default_factory=list)
     lines: dict[int, Lines] = field(default_factory=dict)
     picks: dict[int, tuple] = field(default_factory=dict)
+    group_ends: dict[int, tuple[Array, Array, Array]] = field(default_factory=dict)
+    """Per refined value: neurons, and their ends (sets, neurons) on every set of a region."""
 
     def largest(self, value: int) -> Array:
         return np.maximum(np.abs(self.lower[value]), np.abs(self.upper[value]))
@@ -114,31 +117,41 @@ class Sweep:
             self.add_error(rows, 2 * UNIT * self.state.largest(value))
         self.rows[value] = rows
 
-    def reach(self, free: Array | None) -> tuple[Array, Array, Array]:
-        """Upper bounds over the input boxes: exact reals, float32 executions, and their rows.
+    def reach(self, region: Region | None) -> tuple[Array, Array]:
+        """Upper bounds over the input boxes: exact reals, and float32 executions.
 
         Args:
-            free: (inputs, sets) of 0 and 1, which inputs may move: one bound per row and set.
-                None means all, one bound per row.
+            region: one bound per row and set of it; None means one per row, over its box.
         """
         state, rows = self.state, self.rows[0].dense()
         center = rows.cut(state.center, self.member)
-        rise, fall = state.upper[0] - state.center, state.lower[0] - state.center
         positive = np.maximum(rows.numbers, 0.0)
-        moves = positive * rows.cut(rise, self.member)
-        moves += (rows.numbers - positive) * rows.cut(fall, self.member)
-        base = np.einsum("rn,rn->r", rows.numbers, np.broadcast_to(center, moves.shape))
-        span = moves.sum(axis=1)
+
+        def moves(ends: tuple[Array, Array]) -> Array:
+            fall, rise = (rows.cut(end - state.center, self.member) for end in ends)
+            return positive * rise + (rows.numbers - positive) * fall
+
+        if region is None:
+            free = moves((state.lower[0], state.upper[0]))
+            moved, span = free.sum(axis=1)[:, None], np.abs(free).sum(axis=1)
+        else:
+            free, still = moves((region.lower[None], region.upper[None])), moves(region.still)
+            moved = free @ region.free
+            if still.any():
+                moved = moved + still @ (1.0 - region.free)
+            whole = moves((region.whole[0][None], region.whole[1][None]))
+            moved[:, 0] = whole.sum(axis=1)
+            span = sum(np.abs(part).sum(axis=1) for part in (free, still, whole))
+        base = np.einsum("rn,rn->r", rows.numbers, np.broadcast_to(center, free.shape))
         sizes = np.abs(rows.numbers) * np.abs(center)
-        # n + 8 covers the products, both sums, rise and fall themselves, and adding it all up
-        error = self.error + gamma(moves.shape[1] + 8) * (sizes.sum(axis=1) + span)
+        # n + 10 covers the products, all sums, rise and fall themselves, and adding it all up
+        error = self.error + gamma(free.shape[1] + 10) * (sizes.sum(axis=1) + span)
         error = (error + (self.terms + 8) * UNIT * self.size) * SAFETY + FLOOR
-        moved = span[:, None] if free is None else moves @ free
         total = (self.total + base)[:, None] + moved
         executed = (error + self.executed * SAFETY + FLOOR)[:, None]
         real, float32 = up(total + error[:, None]), up(total + up(executed))
         need(np.isfinite(real).all() and np.isfinite(float32).all(), Reason.NOT_FINITE, "a bound")
-        return real, float32, moves
+        return real, float32
 
 
 class Piece(Protocol):

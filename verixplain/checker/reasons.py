@@ -51,3 +51,4 @@ MOST_NUMBERS = 2**26  # in one tensor or one value
 MOST_GROUPS = 2**14
 MOST_EXCHANGED = 2**13  # groups among which chains are looked for
 MOST_CLAIMS = 1000
+MOST_ROUNDS = 8  # of faces

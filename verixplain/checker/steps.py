@@ -13,21 +13,24 @@ from .claims import Claim, Facts, Prover, Question, Reader
 from .container import Tensors, read_certificate
 from .lines import Curved, Kinked
 from .operators import Network, build
-from .passes import Bounder, Recipe, Region, Slopes
+from .passes import Bounder, Recipe, Slopes
 from .pieces import Activation
 from .reasons import (
     MOST_CLAIMS,
     MOST_GROUPS,
     MOST_MODEL_BYTES,
     MOST_NUMBERS,
+    MOST_ROUNDS,
     Reason,
     Refusal,
     need,
 )
+from .regions import Region
 from .rounding import Array
 from .wire import read_model
 
 FORMAT = "vxcert/1"
+RECIPE = {"refine", "slopes", "faces"}
 SEMANTICS = (("real",), ("real", "float32"))
 MEANING = {
     "real": "the network of the ONNX file over the real numbers",
@@ -116,11 +119,6 @@ def region_and_rows_fit(e: Evidence) -> None:
     """The center lies in the box; rows and groups fit the model."""
     net = e.network
     n, outputs = net.size(0), net.size(len(net.pieces))
-    names = _entry(e.manifest["region"], {"center", "lower", "upper"}, Reason.REGION)
-    center, lower, upper = (
-        e.tensors.take(names[key], "F32 F64", (n,)) for key in ("center", "lower", "upper")
-    )
-    need((lower <= center).all() and (center <= upper).all(), Reason.REGION, "center not in box")
     names = _entry(e.manifest["rows"], {"matrix", "offset"}, Reason.ROWS)
     matrix = e.tensors.take(names["matrix"], "F32 F64", (None, outputs))
     offset = e.tensors.take(names["offset"], "F32 F64", (len(matrix),))
@@ -128,8 +126,26 @@ def region_and_rows_fit(e: Evidence) -> None:
     need(np.abs(offset).max() < 1e30, Reason.ROWS, "offsets too large")
     frozen = _groups(e, n)
     need(frozen.size <= MOST_NUMBERS, Reason.TOO_LARGE, "groups times inputs")
-    region = Region(center, lower, upper, 1.0 - frozen)
+    region = _region(e, n, 1.0 - frozen)
     e.question = Question(region, matrix, offset, frozen.shape[1] - 1, e.semantics)
+
+
+def _region(e: Evidence, n: int, free: Array) -> Region:
+    """One box, or the boxes of all inputs near the center."""
+    names, keys = e.manifest["region"], {"center", "lower", "upper"}
+    moved = isinstance(names, dict) and set(names) == keys | {"least", "most", "shift"}
+    names = _entry(names, keys | ({"least", "most", "shift"} if moved else set()), Reason.REGION)
+    ends = {key: e.tensors.take(names[key], "F32 F64", (n,)) for key in names}
+    center, lower, upper = (ends[key] for key in ("center", "lower", "upper"))
+    if not moved:
+        inside = (lower <= center).all() and (center <= upper).all()
+        need(inside, Reason.REGION, "center not in box")
+        return Region.of(center, lower, upper, free)
+    least, most, shift = (ends[key] for key in ("least", "most", "shift"))
+    need((least <= center).all() and (center <= most).all(), Reason.REGION, "center not in range")
+    need((lower <= 0.0).all() and (upper >= 0.0).all(), Reason.REGION, "offsets are out of order")
+    need((shift >= 0.0).all(), Reason.REGION, "a shift is negative")
+    return Region.around(center, (lower, upper), (least, most), shift, free)
 
 
 def _groups(e: Evidence, n: int) -> Array:
@@ -150,12 +166,16 @@ def _groups(e: Evidence, n: int) -> Array:
 
 def recipe_is_well_formed(e: Evidence) -> None:
     """Layers exist, indices are in range. The numbers are advice and need no check."""
-    net, recipe = e.network, _entry(e.manifest["recipe"], {"refine", "slopes"}, Reason.RECIPE)
+    net, recipe = e.network, _entry(e.manifest["recipe"], RECIPE, Reason.RECIPE)
     need(
         isinstance(recipe["refine"], dict) and isinstance(recipe["slopes"], list),
         Reason.RECIPE,
         "refine is an object, slopes a list",
     )
+    rounds, plain = recipe["faces"], e.semantics == ("real",) and e.question.region.shift is None
+    need(type(rounds) is int and 0 <= rounds <= MOST_ROUNDS, Reason.RECIPE, "rounds of faces")
+    need(plain or not rounds, Reason.SEMANTICS, "faces are for the reals and one box")
+    e.recipe.rounds = rounds
     for name, chosen in recipe["refine"].items():
         index = _layer(net, name)
         neurons = None
@@ -277,7 +297,9 @@ def _decided(e: Evidence, seconds: float) -> Verdict:
         accepted = all(one[name] for one in held)
         answers[name] = "ACCEPTED" if accepted else "REJECTED"
         if accepted:
-            conclusions[name] = [claim.sentence(name, e.question) for _, claim in e.claims]
+            conclusions[name] = [
+                e.question.region.where + claim.sentence(name, e.question) for _, claim in e.claims
+            ]
     answer = "ACCEPTED" if set(answers.values()) == {"ACCEPTED"} else "REJECTED"
     claims = [
         {"kind": kind, "holds": {name: h[name] for name in asked}, "proved": proved}

@@ -9,6 +9,7 @@ import numpy as np
 from verixplain.certify.claim import (
     Finding,
     Proved,
+    Ranks,
     Task,
     claim_kinds,
     group_numbers,
@@ -194,7 +195,8 @@ class _Search:
                 else f">= {in_words(self.tried or shown, ROUND_FLOOR)}"
             )
             statement = f"{what} within {low}; [{low}, {high}]"
-            return Finding("estimate", statement, shown, details=details)
+            rests_on = Ranks(np.argwhere(self.asked), shift=shown)
+            return Finding("estimate", statement, shown, details=details, rests_on=rests_on)
         statement = what + (f" within {shift:.6g}" if shift is not None else "")
         if self.flip is None:
             statement += f"; {self.held} of them hold at the last shift looked at"
