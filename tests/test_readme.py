@@ -41,12 +41,28 @@ def shown_help() -> str:
 def shown_parts() -> str:
     lines = []
     for registry in (methods, bound_methods, metrics, checks):
-        lines += [f"| {registry.kind} | what it is |", "|---|---|"]
+        about = ("better", "range", "unit", "looks at") if registry is metrics else ()
+        columns = (registry.kind, "what it is", *about)
+        lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
         for name in registry:
             words = (registry[name].__doc__ or "").strip().split("\n\n")[0]
-            lines.append(f"| `{name}` | {' '.join(words.split())} |")
+            cells = [f"`{name}`", " ".join(words.split())]
+            lines.append(
+                "| " + " | ".join(cells + (stated(registry[name]) if about else [])) + " |"
+            )
         lines.append("")
     return "\n".join(lines)
+
+
+def stated(metric) -> list[str]:
+    """Direction, range, unit, and what is read of the network (with what replaces inputs)."""
+    low, high = metric.range
+    ends = f"{low:g} to {high:g}" if high < float("inf") else f"from {low:g}"
+    replaced = f"; inputs replaced by {metric.replaces}" if metric.replaces else ""
+    seen = "softmax" if metric.looks_at == "probability" else metric.looks_at
+    needs = {"": "the map", "mask": "the map and a mask"}.get(metric.needs, f"the {metric.needs}")
+    looks = needs if seen == "nothing" else seen
+    return [metric.direction, ends, metric.unit, looks + replaced]
 
 
 TEXTS = {"help": shown_help, "parts": shown_parts}

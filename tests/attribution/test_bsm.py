@@ -1,7 +1,11 @@
+import networks
 import numpy as np
 import pytest
+import torch
+from onnx import helper
 
 from attribution.settings import digits, linear, query
+from verixplain import load
 from verixplain.attribution.bsm import BSM
 from verixplain.attribution.saliency import Saliency
 from verixplain.errors import NoBoundaryError, SettingError, TargetError
@@ -60,3 +64,48 @@ def test_attacks_are_named_with_commas():
     assert len(found.arrays["attack_distances"]) == 2
     with pytest.raises(SettingError, match="no attack 'fgsm'"):
         BSM(attacks="fgsm")
+
+
+def test_within_one_linear_piece_it_is_saliency():
+    generator = np.random.default_rng(3)
+    first = generator.normal(size=(8, 4)).astype("f4")
+    last = generator.normal(size=(3, 8)).astype("f4")
+    nodes = [
+        helper.make_node("Gemm", ["x", "w", "b"], ["h"], "hidden", transB=1),
+        helper.make_node("Relu", ["h"], ["a"], "relu"),
+        helper.make_node("MatMul", ["a", "v"], ["y"], "out"),
+    ]
+    always_on = np.full(8, 100, "f4")  # no unit is off anywhere near
+    constants = {"w": first, "b": always_on, "v": (last - last.mean(1, keepdims=True)).T}
+    of = networks.loaded(networks.model(nodes, constants, ("batch", 4)))
+    asked = query(of, generator.normal(size=4).astype("f4"))
+    found = BSM(bound="none").explain(asked)
+    assert found.arrays["distance_l2"] > 0
+    np.testing.assert_array_equal(found.map, Saliency().explain(asked).map)
+
+
+class Phi(torch.nn.Module):
+    """The normal distribution function."""
+
+    def forward(self, x):
+        return 0.5 * (1 + torch.erf(x / 2**0.5))
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_of_a_smoothed_network_it_is_as_near_to_saliency_as_the_theorem_says(seed, sigma):
+    """E v.Phi(W (x + e) + b) = v.Phi((W x + b) / sqrt(1 + sigma^2 |w|^2)), e of deviation sigma."""
+    torch.manual_seed(seed)
+    module = torch.nn.Sequential(torch.nn.Linear(6, 20), Phi(), torch.nn.Linear(20, 3))
+    with torch.no_grad():
+        module[0].weight *= 4
+        size = (1 + sigma**2 * (module[0].weight ** 2).sum(1)).sqrt()
+        module[0].weight /= size[:, None]
+        module[0].bias /= size
+    of = load(module.eval(), example=torch.zeros(1, 6))
+    asked = query(of, torch.randn(6).numpy())
+    found = BSM(bound="none", steps=20).explain(asked)
+    span = float(module[2].weight[asked.target.label_index].detach().abs().sum())
+    slope = np.sqrt(2 / np.pi) * np.exp(-0.5) * span / sigma**2  # 2 phi(1) (b - a) / sigma^2
+    away = np.linalg.norm(Saliency().explain(asked).map - found.map)
+    assert 0 < away <= slope * found.arrays["distance_l2"]
