@@ -27,7 +27,7 @@ from verixplain.network import Network  # noqa: E402
 
 KINDS = ("standard", "robust")
 SIDE, DIGIT = 24, 12
-TRAINING, EPOCHS, ROBUST_EPOCHS = 12000, 12, 8
+TRAINING, EPOCHS, ROBUST_EPOCHS = 12000, 14, 5
 RADIUS = 0.5
 CARD = """[input]
 layout = "nchw"
@@ -85,16 +85,18 @@ def train(module: nn.Module, seed: int, epochs: int, robust: bool) -> None:
     """Train in place, on attacked images where `robust`."""
     torch.manual_seed(seed)
     images, labels, _ = scenes(TRAINING, seed)
-    optimiser = torch.optim.Adam(module.parameters(), 5e-4 if robust else 2e-3)
+    optimiser = torch.optim.Adam(module.parameters(), 5e-4 if robust else 1e-3)
     for epoch in range(epochs):
         for batch in torch.randperm(len(images)).split(100):
             points = images[batch]
             if robust:
                 points = attacked(module, points, labels[batch], steps=3)
             optimiser.zero_grad()
-            F.cross_entropy(module(points), labels[batch]).backward()
+            loss = F.cross_entropy(module(points), labels[batch])
+            loss.backward()
             optimiser.step()
-        print(f"\rseed {seed}: epoch {epoch + 1} of {epochs}", end="", file=sys.stderr, flush=True)
+        words = f"seed {seed}: epoch {epoch + 1} of {epochs}, loss {float(loss.detach()):.3f}"
+        print(words, file=sys.stderr, flush=True)
 
 
 def network(kind: str, seed: int) -> Network:
