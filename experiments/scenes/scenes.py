@@ -5,7 +5,7 @@
 A digit of scikit-learn's optical digits, enlarged to 12x12, stands in a random colour at a random
 place of a 24x24 image of coloured noise; its pixels are the mask. Training and test images have
 no digit in common. Two networks a seed: `standard`, and `robust`, which was then trained on
-attacked images (L2 radius 0.5). Networks go to results/ and are trained once.
+attacked images (L2 radius 0.25). Networks go to results/ and are trained once.
 """
 
 import sys
@@ -28,7 +28,7 @@ from verixplain.network import Network  # noqa: E402
 KINDS = ("standard", "robust")
 SIDE, DIGIT = 24, 12
 TRAINING, EPOCHS, ROBUST_EPOCHS = 12000, 14, 5
-RADIUS = 0.5
+RADIUS = 0.25
 CARD = """[input]
 layout = "nchw"
 range = [0.0, 1.0]
@@ -100,22 +100,23 @@ def train(module: nn.Module, seed: int, epochs: int, robust: bool) -> None:
 
 
 def network(kind: str, seed: int) -> Network:
-    """One of the networks, trained if it is not there."""
+    """One of the networks, trained if it is not there; `robust` goes on from `standard`."""
     path = HERE / "results" / f"{kind}_{seed}.onnx"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         torch.manual_seed(seed)
-        module = made()
-        for name, epochs in zip(KINDS, (EPOCHS, ROBUST_EPOCHS), strict=True):
-            train(module, seed, epochs, name == "robust")
-            place = path.with_name(f"{name}_{seed}.onnx")
-            example = torch.zeros(1, 3, SIDE, SIDE)
-            axes = {"input": {0: "batch"}, "logits": {0: "batch"}}
-            torch.onnx.export(
-                module.eval(), (example,), str(place), dynamo=False, opset_version=17,
-                input_names=["input"], output_names=["logits"], dynamic_axes=axes,
-            )  # fmt: skip
-            place.with_suffix(".toml").write_text(CARD)
+        module, robust = made(), kind == "robust"
+        if robust:
+            known = network("standard", seed).graph.constants
+            weights = {name: torch.from_numpy(known[name].copy()) for name in module.state_dict()}
+            module.load_state_dict(weights)
+        train(module, seed, ROBUST_EPOCHS if robust else EPOCHS, robust)
+        torch.onnx.export(
+            module.eval(), (torch.zeros(1, 3, SIDE, SIDE),), str(path), dynamo=False,
+            opset_version=17, input_names=["input"], output_names=["logits"],
+            dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
+        )  # fmt: skip
+        path.with_suffix(".toml").write_text(CARD)
     return load(path)
 
 
