@@ -63,7 +63,7 @@ class Job:
         if self.out is not None:
             about = {"model": model_dict(self.network), "data": self.text}
             save_evaluation(found, self.out, {**about, "request": asked.to_dict()})
-            words += f"; written to {self.out}: evaluation.json, .csv and .png, agreement.png"
+            words += f"; written to {self.out}: evaluation.json, tables and pictures"
         console().print(f"\n{words}", markup=False)
         return 4 if found.failures() else 0
 
