@@ -19,6 +19,9 @@ from torch import Tensor
 from verixplain.attack.pgd import representable
 from verixplain.network.primitives import Plan, Univariate
 
+_TOGETHER = 64
+"""Points that are judged together."""
+
 _SHARP = 10.0
 """How sharp a rounded kink is, for inputs of size 1."""
 
@@ -75,6 +78,7 @@ class MapAttack:
         device: str,
         enough: float = 0.0,
         stop: Callable[[], bool] = lambda: False,
+        tried: Tensor | None = None,
     ) -> tuple[np.ndarray, float]:
         """The best point, representable in the model's type, and what the judge says of it.
 
@@ -86,6 +90,7 @@ class MapAttack:
             device: of the tensors.
             enough: a judgement above this ends the search.
             stop: asked before every step.
+            tried: points that are judged first, (n, *shape); the best of them is climbed from.
         """
         ends = representable(lower, upper, dtype)
         low, high = (torch.as_tensor(end, device=device).double()[None] for end in ends)
@@ -95,6 +100,13 @@ class MapAttack:
         drawn[::2] = drawn[::2].round()
         points = low + drawn.to(low) * (high - low)
         best, height = points[0], -torch.inf
+        if tried is not None and len(tried):
+            known = torch.minimum(torch.maximum(_typed(tried, dtype), low), high)
+            values = torch.cat([judge(part) for part in known.split(_TOGETHER)])
+            height, best = float(values.max()), known[int(values.argmax())]
+            if height > enough:
+                return best.cpu().numpy(), height
+            points[-1] = best
         for step in range(self.steps + 1):
             points = _typed(points, dtype)
             points = torch.minimum(torch.maximum(points, low), high)

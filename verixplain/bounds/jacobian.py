@@ -53,6 +53,7 @@ class Gradients:
         symbols: (rows, symbols, inputs).
         above: upper bounds of weighed sums of a row's gradient, where products are relaxed by
             lines: from weights (n, inputs) and the row's number, (n,). None elsewhere.
+        names: numbers of the symbols; None where they belong to several passes.
     """
 
     lower: Tensor
@@ -61,6 +62,12 @@ class Gradients:
     symbols: Tensor
     rest: Tensor
     above: Callable[[Tensor, int], Tensor] | None = None
+    names: Tensor | None = None
+
+    def neuron(self, plan: Plan, symbol: int) -> tuple[str, int]:
+        """The value of the plan, and the number in it, whose derivative a symbol stands for."""
+        step, place = divmod(int(self.names[symbol]), _PLACES)  # type: ignore[index]
+        return plan.steps[step].inputs[0], place
 
 
 @torch.no_grad()
@@ -120,6 +127,7 @@ def gradients(
         symbols=last.symbols.flatten(2),
         rest=last.rest.flatten(1),
         above=above,
+        names=last.names,
     )
 
 

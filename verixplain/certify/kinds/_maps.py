@@ -12,7 +12,8 @@ from verixplain.certify.claim import Finding, Task, in_words
 from verixplain.certify.maps import maps
 from verixplain.certify.maps._arithmetic import Region
 from verixplain.certify.maps._goals import Goal
-from verixplain.certify.maps._search import Broken, MapSearch, Proof
+from verixplain.certify.maps._parts import Proof
+from verixplain.certify.maps._search import Broken, MapSearch
 from verixplain.errors import SettingError
 from verixplain.registry import methods
 

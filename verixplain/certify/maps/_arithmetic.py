@@ -87,6 +87,7 @@ def scaled(region: Region, least: Tensor, most: Tensor) -> Region:
         region.symbols * middle[:, None],
         rest * (1 + 16 * UNIT64) + _TINY,
         region.above and above,
+        region.names,
     )
 
 
@@ -115,6 +116,8 @@ def added(region: Region) -> Region:
 
 def merged(parts: list[Region]) -> Region:
     """Rows one after the other; row i of each has its own symbols."""
+    if len(parts) == 1:
+        return parts[0]
     most = max(part.symbols.shape[1] for part in parts)
 
     def padded(symbols: Tensor) -> Tensor:
@@ -138,17 +141,21 @@ def merged(parts: list[Region]) -> Region:
 
 def rows(region: Region) -> list[Region]:
     """Every row by itself, without the symbols that it does not have."""
-    return [
-        Region(
-            region.lower[row : row + 1],
-            region.upper[row : row + 1],
-            region.centre[row : row + 1],
-            symbols[(symbols != 0).any(1)][None],
-            region.rest[row : row + 1],
-            region.above and partial(_of_row, region, row),
+    found = []
+    for row, symbols in enumerate(region.symbols):
+        own, part = (symbols != 0).any(1), slice(row, row + 1)
+        found.append(
+            Region(
+                region.lower[part],
+                region.upper[part],
+                region.centre[part],
+                symbols[own][None],
+                region.rest[part],
+                region.above and partial(_of_row, region, row),
+                None if region.names is None else region.names[own],
+            )
         )
-        for row, symbols in enumerate(region.symbols)
-    ]
+    return found
 
 
 def _of_row(region: Region, row: int, weights: Tensor, _: int) -> Tensor:
@@ -190,7 +197,8 @@ def grouped(region: Region, groups: Groups) -> Region:
         return above_of(region, whole.index_add_(1, inputs, weights[:, numbers]), row)
 
     above = region.above and spread
-    return Region(low, high, sums(region.centre), sums(region.symbols), rest, above)
+    parts = low, high, sums(region.centre), sums(region.symbols), rest
+    return Region(*parts, above, region.names)
 
 
 def _ends(region: Region, sums: Callable[[Tensor], Tensor], slack: float) -> tuple[Tensor, Tensor]:

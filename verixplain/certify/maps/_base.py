@@ -14,7 +14,7 @@ from verixplain.bounds.enclosure import Interval, enclose, rows_of, through
 from verixplain.bounds.jacobian import Ends, Gradients, gradients
 from verixplain.certify.maps._arithmetic import Region, above_of, between, merged
 from verixplain.errors import SoundnessAlarm, UnsupportedMethodError
-from verixplain.network.primitives import Plan
+from verixplain.network.primitives import Plan, Univariate
 from verixplain.query import Query
 
 _POINT = 2.0**-40
@@ -56,15 +56,27 @@ class Slopes:
         self.rows = -self.explained.rows
         self.offsets = -self.explained.offsets
 
-    def over(self, lower: Tensor, upper: Tensor) -> Region:
+    @property
+    def phased(self) -> bool:
+        """Whether boxes can be split by phases: there are some, one row, and fixed weights."""
+        kinds = (step.kind for step in self.engine.exact.steps)
+        relus = any(isinstance(kind, Univariate) and kind.native for kind in kinds)
+        return relus and len(self.rows) == 1 and not self.loose
+
+    def over(
+        self, lower: Tensor, upper: Tensor, values: Mapping[str, Ends] | None = None
+    ) -> Region:
         """The gradient over boxes.
 
         Args:
             lower, upper: (boxes, *input shape), float64.
+            values: of parts of the boxes (see `Phases`); the target has one row.
 
         Returns:
             A region of the inputs, one row a box, for any choice of derivative at a kink.
         """
+        if values is not None:
+            return self.gradients(self.engine.exact, 0, values)
         pairs = zip(lower.split(_BOXES), upper.split(_BOXES), strict=True)
         return merged([self._over(low, high) for low, high in pairs])
 
@@ -202,14 +214,26 @@ class BoundedMap:
         self.slopes, self.method = slopes, method
         self.prepare()
 
+    @property
+    def phased(self) -> bool:
+        """Whether it is the gradient at the input itself, but for factors of its numbers.
+
+        Only then is the map, at an input where a neuron is at its kink, a mean of those with the
+        neuron in each phase.
+        """
+        return False
+
     def prepare(self) -> None:
         """Whatever is the same for all boxes; refuse settings that have no bounds."""
 
-    def over(self, lower: Tensor, upper: Tensor) -> Region:
+    def over(
+        self, lower: Tensor, upper: Tensor, values: Mapping[str, Ends] | None = None
+    ) -> Region:
         """Where the score of every single input lies, for every input of each box.
 
         Args:
             lower, upper: ends of the boxes, (boxes, *input shape).
+            values: of parts of the boxes, for a map that is `phased`.
 
         Returns:
             A region of one row a box.

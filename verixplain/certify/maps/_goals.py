@@ -27,6 +27,10 @@ class Goal(Protocol):
         """Whether it holds of every map in the region."""
         ...
 
+    def open(self, region: Region) -> Tensor:
+        """Weighed sums of scores that would have to be negative, some of them: (n, features)."""
+        ...
+
     def broken(self, point: Region) -> bool:
         """Whether it holds of none."""
         ...
@@ -101,24 +105,30 @@ class TopK:
         return others.nonzero().flatten()
 
     def holds(self, region: Region) -> bool:
-        others = self.others(region.lower.shape[1])
-        open_ = (~beats(region, self.members, self.sign)[:, others]).nonzero()
-        return not len(open_) or self._by_lines(region, open_[:, 0], others[open_[:, 1]])
+        pairs = self._open(region)
+        if not len(pairs) or region.above is None:
+            return not len(pairs)
+        sums = (self._sums(region, part) for part in pairs.split(_PAIRS))
+        return all(bool((region.above(part, 0) < 0).all()) for part in sums)
 
-    def _by_lines(self, region: Region, member: Tensor, other: Tensor) -> bool:
-        """The pairs that are open, from linear bounds of sums and differences, largest first."""
-        if region.above is None:
-            return False
-        _, most = sizes(region)
-        pairs = torch.arange(_PAIRS, device=most.device)
-        for part in most[other].argsort(descending=True).split(_PAIRS):
-            weights = most.new_zeros(len(part), len(most))
-            weights[pairs[: len(part)], self.members[member[part]]] = -self.sign[member[part]]
-            for sign in (1.0, -1.0):
-                weights[pairs[: len(part)], other[part]] = sign
-                if not bool((region.above(weights, 0) < 0).all()):
-                    return False
-        return True
+    def open(self, region: Region) -> Tensor:
+        return self._sums(region, self._open(region)[:_PAIRS])
+
+    def _open(self, region: Region) -> Tensor:
+        """Pairs (place of a member, number of another) that are open, the largest others first."""
+        others, most = self.others(region.lower.shape[1]), sizes(region)[1]
+        found = (~beats(region, self.members, self.sign)[:, others]).nonzero()
+        pairs = torch.stack([found[:, 0], others[found[:, 1]]], 1)
+        return pairs[most[pairs[:, 1]].argsort(descending=True)]
+
+    def _sums(self, region: Region, pairs: Tensor) -> Tensor:
+        """Weights of `v - u` and `-v - u`, u with its sign at the input, of every pair."""
+        member, other = pairs.T.repeat(1, 2)
+        places = torch.arange(len(member), device=pairs.device)
+        weights = region.lower.new_zeros(len(member), region.lower.shape[1])
+        weights[places, self.members[member]] = -self.sign[member]
+        weights[places, other] = torch.where(places < len(pairs), 1.0, -1.0).to(weights)
+        return weights
 
     def broken(self, point: Region) -> bool:
         least, most = sizes(point)
@@ -156,11 +166,12 @@ class Sign:
         low, high = region.lower[0, self.feature], region.upper[0, self.feature]
         if bool(low > 0 if self.sign > 0 else high < 0):
             return True
-        if region.above is None:
-            return False
+        return region.above is not None and bool(region.above(self.open(region), 0) < 0)
+
+    def open(self, region: Region) -> Tensor:
         weights = torch.zeros_like(region.lower)
         weights[0, self.feature] = -self.sign
-        return bool(region.above(weights, 0) < 0)
+        return weights
 
     def broken(self, point: Region) -> bool:
         low, high = point.lower[0, self.feature], point.upper[0, self.feature]

@@ -1,7 +1,7 @@
 """Proofs and attacks about one map: box after box, and radius after radius."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,27 +9,26 @@ from torch import Tensor
 
 from verixplain.attack.map import MapAttack, rounded
 from verixplain.attribution._base import Attribution
-from verixplain.bounds.enclosure import enclose
-from verixplain.bounds.jacobian import derivative
+from verixplain.bounds.phases import Part, Phases
+from verixplain.bounds.products import Ends as Sides
 from verixplain.certify.claim import Task, replayed
 from verixplain.certify.maps import maps
 from verixplain.certify.maps._arithmetic import Region, cut, grouped, rows
 from verixplain.certify.maps._base import Shown, Slopes
-from verixplain.certify.maps._goals import Change, Goal
+from verixplain.certify.maps._goals import Goal
+from verixplain.certify.maps._parts import Ends, Proof, Splitting
 from verixplain.certify.maps._weights import LooseSlopes
 from verixplain.errors import BoundFailedError, OutOfMemoryError, SettingError, SoundnessAlarm
-from verixplain.network.primitives import Univariate
 
 _MOST = 128
 """Boxes that a box is split into at most where there is no budget."""
 
-_TOGETHER = 4
-"""Boxes that are split at once."""
-
 _CLOSE = 1.05
 """The search for a radius ends where two radii are so near, as a ratio."""
 
-Ends = tuple[np.ndarray, np.ndarray]
+_STEPS = 16
+"""Points on the way to an input that are looked at together."""
+
 Loss = Callable[[Tensor], Tensor]
 
 
@@ -48,33 +47,6 @@ class Broken:
     region: Region
     radius: float
     overlap: float
-
-
-@dataclass(frozen=True, eq=False)
-class Proof:
-    """What is proved of the map over a box.
-
-    Args:
-        lower, upper: every feature's score lies between them: (features,).
-        change: from the map at the center.
-        holds: whether the goal does; True where there is none.
-        boxes: into how many the box was split.
-    """
-
-    lower: np.ndarray
-    upper: np.ndarray
-    change: Change
-    holds: bool
-    boxes: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Leaf:
-    lower: np.ndarray
-    upper: np.ndarray
-    region: Region
-    change: Change
-    holds: bool
 
 
 class MapSearch:
@@ -115,11 +87,21 @@ class MapSearch:
 
     def region(self, *boxes: Ends) -> list[Region]:
         """Where the features' scores lie over each of some boxes."""
-        for _ in boxes:
-            self.task.budget.step()
         low, high = (self.engine.tensor(np.stack(ends)) for ends in zip(*boxes, strict=True))
+        return self._regions(low, high)
+
+    def parts(self, box: Ends, tree: Phases, parts: Sequence[Part]) -> list[Region]:
+        """The same over each of some parts of a box."""
+        low, high = (self.engine.tensor(end).expand(len(parts), *end.shape) for end in box)
+        return self._regions(low, high, tree.inside(parts))
+
+    def _regions(
+        self, low: Tensor, high: Tensor, values: Mapping[str, Sides] | None = None
+    ) -> list[Region]:
+        for _ in low:
+            self.task.budget.step()
         with torch.no_grad():
-            return rows(cut(grouped(cut(self.map.over(low, high)), self.query.groups)))
+            return rows(cut(grouped(cut(self.map.over(low, high, values)), self.query.groups)))
 
     def at(self, point: np.ndarray) -> Region:
         """Where they lie at one input: but for rounding and kinks, a point."""
@@ -138,79 +120,64 @@ class MapSearch:
 
     def proofs(self, lower: np.ndarray, upper: np.ndarray, goal: Goal | None) -> Iterator[Proof]:
         """What is proved over a box, split further each time, until the goal holds."""
-        leaves = self._leaves([(lower, upper)], goal, [None])
-        yield _together(leaves)
+        parts = Splitting(self, (lower, upper), goal)
+        yield parts.proof()
         limited = bool(self.task.budget.words)
-        while limited or len(leaves) < _MOST:
-            open_ = [leaf for leaf in leaves if goal is None or not leaf.holds]
-            if not open_ or self.task.budget.over():
+        while not parts.settled() and (limited or len(parts.leaves) < _MOST):
+            if self.task.budget.over() or not parts.grow():
                 return
-            worst = sorted(open_, key=lambda leaf: -leaf.change.linf)[:_TOGETHER]
-            halves = [(leaf, half) for leaf in worst for half in self._halves(leaf)]
-            if not halves:
-                return
-            gone = {id(leaf) for leaf, _ in halves}
-            leaves = [leaf for leaf in leaves if id(leaf) not in gone]
-            leaves += self._leaves([half for _, half in halves], goal, [leaf for leaf, _ in halves])
-            yield _together(leaves)
-
-    def _leaves(
-        self, boxes: Sequence[Ends], goal: Goal | None, parents: Sequence[_Leaf | None]
-    ) -> list[_Leaf]:
-        """Boxes with what is proved over them; what holds over a parent holds over its parts."""
-        made = []
-        for box, parent, found in zip(boxes, parents, self.region(*boxes), strict=True):
-            if parent is not None:
-                low = torch.maximum(found.lower, parent.region.lower)
-                high = torch.minimum(found.upper, parent.region.upper)
-                found = replace(found, lower=low, upper=high)
-            if not bool((found.lower <= found.upper).all()):
-                raise SoundnessAlarm("a score's lower bound lies above its upper one")
-            change = Change.over(found, self.start, self.members)
-            made.append(_Leaf(*box, found, change, goal is None or goal.holds(found)))
-        return made
-
-    def _halves(self, leaf: _Leaf) -> list[Ends]:
-        """The box cut in two where that settles most; none where it is a point."""
-        width = leaf.upper - leaf.lower
-        weight = self._influence(leaf.lower, leaf.upper) * width
-        weight = weight if weight.any() else width
-        place = np.unravel_index(int(weight.argmax()), weight.shape)
-        middle = leaf.lower[place] + width[place] / 2
-        if not leaf.lower[place] < middle < leaf.upper[place]:
-            return []
-        below, above = leaf.upper.copy(), leaf.lower.copy()
-        below[place] = above[place] = middle
-        return [(leaf.lower, below), (above, leaf.upper)]
-
-    def _influence(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-        """About how much each input moves what is open: the input's shape, only to choose by."""
-        low, high = (self.engine.tensor(end)[None] for end in (lower, upper))
-        values = enclose(self.engine.exact, low, high)
-        x = ((low + high) / 2).requires_grad_()
-        generator, total = torch.Generator().manual_seed(0), x.new_zeros(())
-        with torch.enable_grad():
-            inner = self.engine.exact.run(x)
-            for step in self.engine.exact.steps:
-                if isinstance(step.kind, Univariate):
-                    name = step.inputs[0]
-                    ends = values[name].lower, values[name].upper
-                    least, most = derivative(step.kind, *ends, True, step.node)
-                    signs = torch.randn(least.shape, generator=generator).to(least)
-                    total = total + (signs * (most - least) * inner[name]).sum()
-            (found,) = torch.autograd.grad(total, x, allow_unused=True)
-        return np.zeros_like(lower) if found is None else found[0].abs().cpu().numpy()
+            yield parts.proof()
 
     def attack(self, lower: np.ndarray, upper: np.ndarray, goal: Goal) -> Broken | None:
-        """Look for an input of the box at which the goal fails."""
-        point = self._attacked(lower, upper, goal.loss, 0.0)
-        found = self.at(point)
-        overlap = replayed(self.query, point)
-        same = (overlap < 0) == (replayed(self.query, self.center) < 0)
-        if not (same and goal.broken(found)):
+        """Look for an input of the box at which the goal fails, then for a nearer one like it."""
+        tried = self._pushed((lower, upper), goal)
+        point = self._attacked(lower, upper, goal.loss, 0.0, tried)
+        for nearer in (self._nearer(point, goal), point):
+            found = self.at(nearer)
+            overlap = replayed(self.query, nearer)
+            same = (overlap < 0) == (replayed(self.query, self.center) < 0)
+            if same and goal.broken(found):
+                radius = float(np.nextafter(np.abs(nearer - self.center).max(), np.inf))
+                return Broken(nearer, found, radius, overlap)
+        return None
+
+    def _pushed(self, box: Ends, goal: Goal) -> Tensor | None:
+        """Corners that push single neurons over their kinks, and all that count for what is open.
+
+        The map of a piecewise linear network changes where a neuron changes its phase, only.
+        """
+        if not self.map.phased:
             return None
-        radius = float(np.nextafter(np.abs(point - self.center).max(), np.inf))
-        return Broken(point, found, radius, overlap)
+        low, high = (self.engine.tensor(end)[None] for end in box)
+        tree = Phases(self.engine, low, high, self.map.slopes.rows)
+        (region,) = self.region(box)
+        known = {neuron: number for number, neuron in enumerate(tree.neurons)}
+        symbols = [region.neuron(self.engine.exact, k) for k in range(len(region.symbols[0]))]
+        mine = [(k, known[one]) for k, one in enumerate(symbols) if one in known]
+        single = torch.eye(len(tree.neurons), dtype=low.dtype, device=low.device)
+        pulls = [single, -single]
+        if mine:
+            sums = goal.open(region)
+            places, numbers = (list(column) for column in zip(*mine, strict=True))
+            together = single.new_zeros(len(sums), len(single))
+            together[:, numbers] = sums @ region.symbols[0, places].T
+            pulls.append(together)
+        return tree.corners(torch.cat(pulls)).reshape(-1, *low.shape[1:])
+
+    def _nearer(self, point: np.ndarray, goal: Goal) -> np.ndarray:
+        """The nearest point found on the way to an input where the goal fails."""
+        judge, way = self._judge(goal.loss), self.engine.tensor(point - self.center)
+        first, last = 0.0, 1.0
+        for _ in range(2):
+            shares = torch.linspace(first, last, _STEPS + 1, dtype=way.dtype)[1:]
+            points = self.center + shares.reshape(-1, *[1] * way.ndim).numpy() * way.cpu().numpy()
+            points = points.astype(self.query.network.input_dtype).astype(np.float64)
+            failing = (judge(self.engine.tensor(points)) > 0).nonzero().flatten().tolist()
+            if not failing:
+                return point
+            point, last = points[failing[0]], float(shares[failing[0]])
+            first = last - (1.0 if not first else last - first) / _STEPS
+        return point
 
     def farthest(self, lower: np.ndarray, upper: np.ndarray) -> float:
         """A change (L-infinity) of the map that some input of the box certainly makes."""
@@ -218,17 +185,32 @@ class MapSearch:
         def moved(scores: Tensor) -> Tensor:
             return (scores - self.reference).abs().amax(1)
 
-        point = self._attacked(lower, upper, moved, np.inf)
+        point = self._attacked(lower, upper, moved, np.inf, None)
         found = self.at(point)
         gaps = torch.maximum(found.lower - self.start.upper, self.start.lower - found.upper)
         return max(0.0, float(torch.nextafter(gaps.max(), gaps.new_tensor(-torch.inf))))
 
     def _attacked(
-        self, lower: np.ndarray, upper: np.ndarray, loss: Loss, enough: float
+        self, lower: np.ndarray, upper: np.ndarray, loss: Loss, enough: float, tried: Tensor | None
     ) -> np.ndarray:
         """The best point of an attack that only counts points of the same decision."""
         method, x = self.task.method, self.map.slopes.explained.x[None]
         smooth = Shown(self.shown.plan, self.shown.number, rounded(self.shown.plan, x))
+        point, _ = MapAttack(seed=method.seed).run(
+            lambda points: loss(self.scores(smooth, points)),
+            self._judge(loss),
+            lower,
+            upper,
+            self.query.network.input_dtype,
+            self.engine.device,
+            enough,
+            self.task.budget.over,
+            tried,
+        )
+        return point
+
+    def _judge(self, loss: Loss) -> Loss:
+        """The loss at points of the same decision, minus infinity at others."""
         matrix, offsets = self.query.target.matrix(self.query.network.outputs)
         coefficients, shift = self.engine.tensor(matrix), self.engine.tensor(offsets)
 
@@ -236,23 +218,13 @@ class MapSearch:
             outputs = self.shown.run(points)[self.shown.plan.output].flatten(1)
             return (outputs @ coefficients.T + shift).amax(1) < 0
 
-        here = stands(x)
+        here = stands(self.map.slopes.explained.x[None])
 
         def judge(points: Tensor) -> Tensor:
             values = loss(self.scores(self.shown, points))
             return torch.where(stands(points) == here, values, -torch.inf)
 
-        point, _ = MapAttack(seed=method.seed).run(
-            lambda points: loss(self.scores(smooth, points)),
-            judge,
-            lower,
-            upper,
-            self.query.network.input_dtype,
-            self.engine.device,
-            enough,
-            self.task.budget.over,
-        )
-        return point
+        return judge
 
     def largest(self, goal: Goal) -> Iterator[tuple[float, Broken | None, Proof | None]]:
         """The largest radius proved and the nearest input that breaks it, better each time."""
@@ -362,14 +334,3 @@ class _Radii:
             if not self.tried(radius, boxes):
                 far = radius
             yield self.now()
-
-
-def _together(leaves: list[_Leaf]) -> Proof:
-    """What holds over all of them."""
-    lower = torch.stack([leaf.region.lower[0] for leaf in leaves]).amin(0)
-    upper = torch.stack([leaf.region.upper[0] for leaf in leaves]).amax(0)
-    change = leaves[0].change
-    for leaf in leaves[1:]:
-        change = change.worst(leaf.change)
-    holds = all(leaf.holds for leaf in leaves)
-    return Proof(lower.cpu().numpy(), upper.cpu().numpy(), change, holds, len(leaves))

@@ -18,6 +18,9 @@ from verixplain.network.primitives import Plan
 
 _TINY = 2.0**-1000
 
+_SPREAD = 2.0**-44
+"""Far above what interpolation and division round, relative to the largest score."""
+
 
 @maps.add
 class GradCAMMap(BoundedMap):
@@ -50,7 +53,7 @@ class GradCAMMap(BoundedMap):
     def _spread(self, low: Tensor, high: Tensor, shape: torch.Size) -> Region:
         """Coarse maps (1, rows, columns) at the size of the input, shared by a pixel's channels."""
         channels = self.image.pixels.shape[1]
-        slack = float(high.max()) * 2.0**-44  # far above what interpolation and division round
+        slack = float(high.max()) * _SPREAD
         ends = []
         for end, sign in ((low, -1), (high, 1)):
             laid = over_pixels(self.image, enlarged(end, self.image), shape) / channels
@@ -88,6 +91,11 @@ def _means(found: Gradients, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     middle, reach = sums(found.centre), reach * (1 + slack) + _TINY
     low = torch.maximum(sums(found.lower) - slack * sums(found.lower.abs()), middle - reach)
     high = torch.minimum(sums(found.upper) + slack * sums(found.upper.abs()), middle + reach)
+    if found.above is not None:
+        each = torch.eye(shape[0], dtype=low.dtype, device=low.device)
+        each = each.repeat_interleave(places, 1)
+        low = torch.maximum(low, -found.above(-each, 0))
+        high = torch.minimum(high, found.above(each, 0))
     shares = (down(down(low - _TINY) / places), up(up(high + _TINY) / places))
     low, high = (end[..., None, None] for end in shares)
     return low, high

@@ -1,8 +1,11 @@
 """The gradient itself."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
+from verixplain.bounds.products import Ends
 from verixplain.certify.maps import maps
 from verixplain.certify.maps._arithmetic import Region, between, cut
 from verixplain.certify.maps._base import BoundedMap, Shown
@@ -12,8 +15,14 @@ from verixplain.certify.maps._base import BoundedMap, Shown
 class SaliencyMap(BoundedMap):
     """The gradient over the box, or its size."""
 
-    def over(self, lower: Tensor, upper: Tensor) -> Region:
-        found = self.slopes.over(lower, upper)
+    @property
+    def phased(self) -> bool:
+        return not self.method.absolute and self.slopes.phased
+
+    def over(
+        self, lower: Tensor, upper: Tensor, values: Mapping[str, Ends] | None = None
+    ) -> Region:
+        found = self.slopes.over(lower, upper, values)
         if not self.method.absolute:
             return found
         known = cut(found)
