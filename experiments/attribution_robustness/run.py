@@ -5,6 +5,7 @@
 One line of results.jsonl an item, and items that have one are skipped; `table` prints the tables.
 """
 
+import functools
 import json
 import sys
 import time
@@ -22,6 +23,7 @@ from verixplain.attribution.eva import EVA  # noqa: E402
 from verixplain.bounds import Engine, method_named  # noqa: E402
 from verixplain.bounds.enclosure import enclose  # noqa: E402
 from verixplain.bounds.jacobian import gradients  # noqa: E402
+from verixplain.certify.maps._arithmetic import cut, narrowed  # noqa: E402
 from verixplain.certify.run import certify  # noqa: E402
 from verixplain.query import Query  # noqa: E402
 from verixplain.request import Request, predicted_label  # noqa: E402
@@ -43,26 +45,29 @@ METHODS = {
     "smoothgrad": "smoothgrad,samples=10",
 }
 QUESTIONS = {"top-1": ("map-stability", 1), "top-5": ("map-stability", 5), "sign": ("map-sign", 0)}
-INPUTS, BUDGET = 3, "3s"
-WIDTHS = (0.003, 0.01)
-"""Radii, of raw values scaled to [0, 1], at which the widths of enclosures are compared."""
+INPUTS = {"saliency": 10, "integrated-gradients": 4}
+BUDGET = "8s"
+WIDE, WIDTHS = 3, (0.003, 0.01)
+"""Inputs, and radii (raw values scaled to [0, 1]), at which widths of enclosures are compared."""
 
 
-def queries(name: str, **asked):
-    """The first correctly classified real inputs, and what turns a radius into raw values."""
-    found = real(name, 20)
+data = functools.cache(real)
+
+
+def queries(name: str, place: int, **asked):
+    """The correctly classified real input at a place, and what turns a radius into raw values."""
+    found = data(name, 30)
     network, done = found.network, 0
     flat = found.inputs.reshape(len(found.inputs), -1)
     if network.card.clip(network.input_shape) is None:
         asked["clip"] = (float(flat.min()), float(flat.max()))
     for index, (x, label) in enumerate(zip(found.inputs, found.labels, strict=True)):
-        if predicted_label(network(x[None])[0], network.card.kind) != label:
-            continue
-        given = SimpleNamespace(values=x, index=index, label=int(label), source=name)
-        yield index, Request(**asked).query(network, given), float(max(network.card.std))
-        done += 1
-        if done == INPUTS:
-            return
+        if predicted_label(network(x[None])[0], network.card.kind) == label:
+            if done == place:
+                given = SimpleNamespace(values=x, index=index, label=int(label), source=name)
+                return index, Request(**asked).query(network, given), float(max(network.card.std))
+            done += 1
+    raise LookupError(f"{name} has no {place + 1} correctly classified inputs of 30")
 
 
 def radii(query: Query, method: str, question: str) -> dict:
@@ -83,27 +88,29 @@ def radii(query: Query, method: str, question: str) -> dict:
 
 
 def widths(query: Query) -> dict:
-    """Median width of the class's gradient: CROWN and zonotopes beside intervals alone."""
+    """Median width of the class's gradient, of four enclosures that have more and more parts."""
     engine, plan = (one := Engine.of(query.network, "float64", "cpu")), one.exact
     low, high = engine.tensor(query.box.lower)[None], engine.tensor(query.box.upper)[None]
-    rows = np.eye(query.network.outputs)[[query.target.label_index]]
-    rows = engine.tensor(rows)
+    rows = engine.tensor(np.eye(query.network.outputs)[[query.target.label_index]])
     shaped = rows.reshape(1, *plan.shapes[plan.output])
     plain = {name: (v.lower, v.upper) for name, v in enclose(plan, low, high).items()}
     crown = plain | dict(method_named("crown").run(engine, low, high, rows).values)
-    ours = gradients(plan, shaped, crown, kinks=True)
-    sides = {
-        "intervals": gradients(plan, shaped, plain, kinks=True, symbols=0),
-        "crown and intervals": gradients(plan, shaped, crown, kinks=True, symbols=0),
-        "ours": ours,
+
+    def ends(values: dict, **chosen) -> np.ndarray:
+        found = narrowed(cut(gradients(plan, shaped, values, kinks=True, **chosen)))
+        return (found.upper - found.lower).numpy().ravel()
+
+    found = {
+        "intervals": ends(plain, symbols=0),
+        "crown": ends(crown, symbols=0),
+        "zonotope": ends(crown),
+        "lines": ends(crown, symbols=0, products=True),
+        "ours": ends(crown, products=True),
     }
-    reach = ours.symbols.abs().sum(1) + ours.rest
-    found = {name: (one.upper - one.lower).numpy().ravel() for name, one in sides.items()}
-    found["ours"] = np.minimum(found["ours"], 2 * reach.numpy().ravel())
     wide = found["intervals"] > 1e-9
+    open_ = [(a <= 0) & (b >= 0) for n, (a, b) in crown.items() if n in plan.relaxed_inputs()]
     return {
-        "open": int(sum(((a <= 0) & (b >= 0)).sum() for n, (a, b) in crown.items()
-                        if n in plan.relaxed_inputs())),
+        "open": int(sum(one.sum() for one in open_)),
         **{name: float(np.median(one[wide])) if wide.any() else 0.0
            for name, one in found.items()},
     }  # fmt: skip
@@ -121,21 +128,23 @@ def keep(line: dict) -> None:
 
 
 def main(names: list[str]) -> None:
+    """Input after input over all networks, so that a run that is stopped is even."""
     done = {(one["name"], one["place"], one["method"], one["question"]) for one in lines()}
-    for name in names or NETWORKS:
-        for place, (index, query, scale) in enumerate(queries(name, radius="max")):
-            for method in METHODS:
-                for question in QUESTIONS:
-                    if (name, place, method, question) not in done:
-                        found = radii(query, method, question)
-                        keep({"name": name, "place": place, "input": index, "method": method,
-                              "question": question, "scale": scale, **found})  # fmt: skip
-        for radius in WIDTHS:
-            asked = {"radius": radius, "units": "scaled"}
-            for place, (index, query, _) in enumerate(queries(name, **asked)):
+    for place in range(max(INPUTS.values())):
+        for name in names or NETWORKS:
+            for radius in WIDTHS[: 2 * (place < WIDE)]:
                 if (name, place, "widths", radius) not in done:
+                    index, query, _ = queries(name, place, radius=radius, units="scaled")
                     keep({"name": name, "place": place, "input": index, "method": "widths",
                           "question": radius, **widths(query)})  # fmt: skip
+            for method in [one for one, count in INPUTS.items() if place < count]:
+                for question in QUESTIONS:
+                    if (name, place, method, question) not in done:
+                        index, query, scale = queries(name, place, radius="max")
+                        found = radii(query, method, question)
+                        keep({"name": name, "place": place, "input": index, "method": method,
+                              "question": question, "budget": BUDGET, "scale": scale,
+                              **found})  # fmt: skip
 
 
 def quartiles(numbers: list[float]) -> str:
