@@ -54,8 +54,16 @@ def maps(case: Case) -> dict[str, Explanation]:
     }
 
 
+def box_of(mask: np.ndarray) -> np.ndarray:
+    """The smallest upright box of pixels that holds a mask (channels, rows, columns)."""
+    rows, columns = (np.flatnonzero(mask[0].any(axis)) for axis in (1, 0))
+    found = np.zeros_like(mask)
+    found[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return found
+
+
 def measured(case: Case) -> dict:
-    """The four localisations of every map, and what lies between SM and BSM."""
+    """The four localisations of every map in the digit's box, and what lies between SM and BSM."""
     try:
         found = maps(case)
     except NoBoundaryError:
@@ -68,9 +76,10 @@ def measured(case: Case) -> dict:
     def cosine(one: np.ndarray, other: np.ndarray) -> float:
         return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
+    box = box_of(case.mask)
     localised = {
         name: {
-            metric: made_metric(metric, {}).measure(Sample(one, mask=case.mask)).value
+            metric: made_metric(metric, {}).measure(Sample(one, mask=box)).value
             for metric in METRICS
         }
         for name, one in found.items()
