@@ -1,6 +1,7 @@
-"""One anytime run an item: enclosures, exchange, faces, then branch and bound until time is over.
+"""One anytime run an item: enclosures, exchange, faces, then covers and branch and bound by turns.
 
-    python experiments/certified_order/anytime.py [--inputs 2] [--seconds 5] [NAME ...]
+    python experiments/certified_order/anytime.py [--inputs 2] [--seconds 20] [--factors 1,1.5]
+        [--without covers|tree] [NAME ...]
     python experiments/certified_order/anytime.py table
 
 Seconds are of one processor. One line of anytime.jsonl an item; items that have one are skipped.
@@ -22,11 +23,10 @@ from realdata import real  # noqa: E402
 
 from verixplain.attribution.eva import EVA  # noqa: E402
 from verixplain.bounds import bound  # noqa: E402
-from verixplain.certify.branching import Branching  # noqa: E402
-from verixplain.certify.claim import Asked  # noqa: E402
-from verixplain.certify.exchange import exchange  # noqa: E402
-from verixplain.certify.faces import Faces  # noqa: E402
+from verixplain.certify.budget import Budget  # noqa: E402
+from verixplain.certify.claim import Task, claim_named  # noqa: E402
 from verixplain.certify.order import closure, order  # noqa: E402
+from verixplain.certify.run import _Run  # noqa: E402
 from verixplain.certify.topk import top_k  # noqa: E402
 from verixplain.explanation import Order  # noqa: E402
 from verixplain.request import Request, predicted_label  # noqa: E402
@@ -81,49 +81,47 @@ def state(overlaps, above: np.ndarray, scores: np.ndarray, first: np.ndarray) ->
     }
 
 
-def measured(query, seconds: float) -> dict:
-    """The states after each rule, and of the tree at some moments after them."""
-    from dataclasses import replace
+def measured(query, seconds: float, without: str = "") -> dict:
+    """The states after each rule, and of one run at some moments after the map.
 
+    Args:
+        query: what is asked.
+        seconds: of the processor, after the map; a step that had begun is finished.
+        without: `covers` or `tree`, to leave that out.
+    """
     begin = time.process_time()
     explanation = EVA(device="cpu").explain(query)
     overlaps, scores = explanation.overlaps, explanation.group_scores
     first = overlaps.group_upper - overlaps.group_lower
     line = {"map": time.process_time() - begin}
     line["plain"] = state(overlaps, order(overlaps).above, scores, first)
-    begin = time.process_time()
-    raised = exchange(query, overlaps, device="cpu")
-    line["exchange_seconds"] = time.process_time() - begin
-    line["exchange"] = state(overlaps, order(overlaps).above | raised.above(), scores, first)
-    faces = Faces(query, overlaps, "cpu")
-    for row in raised.asked():
-        faces.row(row, raised)
-    line["rules_seconds"] = time.process_time() - begin
-    upper = np.minimum(overlaps.group_upper, raised.row_upper.max(axis=0))
-    rows = np.minimum(overlaps.box_row_upper, faces.box_upper)
-    overlaps = replace(
-        overlaps, group_upper=upper, row_upper=raised.row_upper.copy(), box_row_upper=rows
-    )
-
-    def above() -> np.ndarray:
-        return closure(order(overlaps).above | raised.above())
-
-    line["rules"] = state(overlaps, above(), scores, first)
-    branching = Branching(query, overlaps, "cpu")
+    part = claim_named("order")[1]
+    run = _Run(Task(query, EVA(device="cpu"), Budget(), lambda *told: None), explanation)
+    if without:
+        setattr(run, f"_{without}", lambda parts: iter(()))
     moments = [moment for moment in MOMENTS if moment <= seconds]
-    while moments:
-        now = above()
-        open_ = ~(now | now.T | np.eye(len(now), dtype=bool))
-        better = branching.step(overlaps, Asked(open_), raised) if open_.any() else None
+
+    def now() -> dict:
+        proved = run.proved()
+        return state(proved.overlaps, proved.order.above, scores, first)
+
+    def settled() -> bool:
         spent = time.process_time() - begin
-        if better is not None:
-            overlaps = better
-        while moments and (spent >= moments[0] or better is None):
-            line[f"tree_{moments.pop(0)}"] = {
-                **state(overlaps, above(), scores, first),
-                "leaves": len(branching.tree.leaves),
-                "spent": spent,
-            }
+        while moments and spent >= moments[0]:
+            line[f"run_{moments.pop(0)}"] = {**now(), "spent": spent}
+        return not moments or part.judge(run.proved()).status != "unknown"
+
+    begin = time.process_time()
+    run.exchange(settled, [part])
+    line["exchange_seconds"] = time.process_time() - begin
+    line["exchange"] = now()
+    run.faces(settled, [part])
+    line["rules_seconds"] = time.process_time() - begin
+    line["rules"] = now()
+    run.search(settled, [part])
+    line["nodes"], line["notes"] = run.budget.nodes, run.notes
+    for moment in moments:  # settled, or nothing left to try, before its time
+        line[f"run_{moment}"] = {**now(), "spent": time.process_time() - begin}
     return line
 
 
@@ -131,15 +129,19 @@ def main() -> None:
     parser = ArgumentParser()
     parser.add_argument("names", nargs="*", default=list(NETWORKS))
     parser.add_argument("--inputs", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--factors", default="1,1.5")
+    parser.add_argument("--without", choices=("", "covers", "tree"), default="")
     given = parser.parse_args()
+    factors = [float(factor) for factor in given.factors.split(",")]
     done = set()
     if RESULTS.exists():
         lines = map(json.loads, RESULTS.read_text().splitlines())
-        done = {(line["name"], line["place"], line["factor"]) for line in lines}
+        done = {(one["name"], one["place"], one["factor"], one["without"]) for one in lines}
     for place in range(given.inputs):
         for name in given.names:
-            if all((name, place, factor) in done for factor in FACTORS):
+            asked_for = [f for f in factors if (name, place, f, given.without) not in done]
+            if not asked_for:
                 continue
             found, words = real(name, 20), NETWORKS[name]
             right = [
@@ -149,25 +151,33 @@ def main() -> None:
             ]
             x, label = found.inputs[right[place]], int(found.labels[right[place]])
             radius = proved_radius(found, x, label, words)
-            for factor in FACTORS:
-                if (name, place, factor) in done or radius == 0:
-                    continue
+            for factor in asked_for if radius else []:
                 query = asked(found, x, label, factor * radius, words)
-                line = {"name": name, "place": place, "factor": factor, "input": right[place]}
-                line |= {"radius": factor * radius} | measured(query, given.seconds)
+                line = {"name": name, "place": place, "factor": factor, "without": given.without}
+                line |= {"input": right[place], "radius": factor * radius}
+                line |= measured(query, given.seconds, given.without)
                 with RESULTS.open("a") as file:
                     file.write(json.dumps(line) + "\n")
 
 
 def table() -> None:
-    """The table of the README."""
+    """The tables of the README: everything together, then with a part left out."""
     lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    last = max(moment for moment in MOMENTS if f"tree_{moment}" in lines[0])
     stages = {"plain": "CROWN + PGD", "exchange": "+ exchange", "rules": "+ faces"}
-    stages |= {f"tree_{moment}": f"tree, {moment} s" for moment in MOMENTS if moment <= last}
-    print(f"| network | radius, inputs | {' | '.join(stages.values())} | top-1, top-3 | "
-          "gaps closed: faces, tree | leaves | seconds: map, exchange, faces |")  # fmt: skip
-    print("|---" * (6 + len(stages)) + "|")
+    stages |= {f"run_{moment}": f"{moment} s" for moment in MOMENTS}
+    for without in ("", "covers", "tree"):
+        some = [one for one in lines if one["without"] == without]
+        if some:
+            print(f"\nwithout {without}\n" if without else "")
+            part_table(some, stages)
+
+
+def part_table(lines: list[dict], stages: dict[str, str]) -> None:
+    """One row a network and radius."""
+    last = f"run_{MOMENTS[-1]}"
+    print(f"| network | radius, inputs | {' | '.join(stages.values())} | top-1, top-3 at the end | "
+          "gaps closed: faces, end | seconds: map, exchange, faces |")  # fmt: skip
+    print("|---" * (5 + len(stages)) + "|")
     for name in NETWORKS:
         for factor in FACTORS:
             some = [one for one in lines if (one["name"], one["factor"]) == (name, factor)]
@@ -177,7 +187,7 @@ def table() -> None:
                 " / ".join(f"{100 * one[stage]['pairs']:.0f}" for one in some) + " %"
                 for stage in stages
             ]
-            end = [one[f"tree_{last}"] for one in some]
+            end = [one[last] for one in some]
             tops = ", ".join(
                 f"{sum(one[k] for one in end)} of {len(end)}" for k in ("top1", "top3")
             )
@@ -189,10 +199,9 @@ def table() -> None:
                 f"{np.mean([one[k] for one in some]):.2f}"
                 for k in ("map", "exchange_seconds", "rules_seconds")
             )
-            leaves = " / ".join(str(one["leaves"]) for one in end)
             radii = " / ".join(f"{one['radius']:.3g}" for one in some)
             print(f"| {name} | {factor:g} x: {radii} | {' | '.join(pairs)} | {tops} | "
-                  f"{', '.join(closed)} | {leaves} | {spent} |")  # fmt: skip
+                  f"{', '.join(closed)} | {spent} |")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -146,6 +146,14 @@ def columns(count: int) -> Groups:
     return Groups.columns((count,))
 
 
+def test_one_move_has_to_do_on_every_part_of_a_cover():
+    """`-3|z1| + z2`, split on z1: each half alone says that z1 counts more, and it does not."""
+    rule, reach = Exchange(columns(2)), Reach.of(Box.around(np.zeros(2), 1.0))
+    halves = [given_gradients([slope, 1.0], [slope, 1.0]) for slope in (3.0, -3.0)]
+    assert all(rule.row(half, 0, reach)[0, 1] for half in halves)
+    assert not rule.common(halves, 0, reach)[0, 1]
+
+
 def test_gain_and_loss_take_the_sides_of_the_box_that_they_should():
     """u gains at least 2 * 1 upwards; v gives up at most 3 * 0.5 downwards."""
     box = Box(np.zeros(2), np.array([-0.1, -0.5]), np.array([1.0, 0.2]))

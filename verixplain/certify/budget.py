@@ -9,8 +9,8 @@ from verixplain.errors import SettingError
 class Budget:
     """Counts what was spent.
 
-    A node is one row's exchange, one round of its faces, one leaf of a tree, or one bound of a
-    claim with a proof of its own.
+    A node is one row's exchange, one round of its faces, one step of a cover, one leaf of a tree,
+    or one bound of a claim with a proof of its own.
 
     Args:
         words: `60s`, `500nodes`, or `none` (also "") for no limit.

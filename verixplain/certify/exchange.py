@@ -12,7 +12,7 @@ what moves them together cancels. Gains are rounded down and losses up.
 Source: ours (design notes, section 5).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,17 +118,46 @@ class Exchange:
             number: of the row in `found`.
             reach: how far inputs move.
         """
-        raised = None
-        for bold in (False, True):
-            trade = _Trade.of(found, number, reach, bold)
-            if self.apart:
-                more = self._apart(trade)
-            else:
-                more = torch.stack([self._one(trade, u) for u in range(self.count)])
-            raised = more if raised is None else raised | more
-            if self.apart and found.symbols.shape[1] <= self._few():
-                raised = raised | self._at_corners(found, number, reach, trade)
-        return raised  # type: ignore[return-value]
+        return self.common([found], number, reach)
+
+    def common(self, parts: Sequence[Gradients], number: int, reach: Reach) -> Tensor:
+        """Pairs for which one move of u raises the row on every part of a cover.
+
+        Wherever the way of a trade goes, the row's slope along it is that of some part. So one
+        and the same move has to do on all of them; which form of the rule shows it may differ.
+
+        Args:
+            parts: gradients over parts that together hold every worst point and every way.
+            number, reach: as for `row`.
+        """
+        low = torch.stack([found.lower[number] for found in parts]).amin(0)
+        high = torch.stack([found.upper[number] for found in parts]).amax(0)
+        centre = torch.stack([found.centre[number] for found in parts]).mean(0)
+        sure = torch.where(low >= 0, reach.step_high, torch.zeros_like(low))
+        sure = torch.where(high <= 0, reach.step_low, sure)
+        # Inputs of open sign may move too, as the centre's sign says: what symbols can turn that
+        # into is counted.
+        likely = torch.where(centre > 0, reach.step_high, reach.step_low)
+        bold = torch.where((low < 0) & (high > 0), likely, sure)
+        raised = torch.zeros(self.count, self.count, dtype=torch.bool, device=low.device)
+        for step in (sure, bold):
+            every = torch.ones_like(raised)
+            for found in parts:
+                every &= self._raised(found, number, reach, step)
+                if not bool(every.any()):
+                    break
+            raised |= every
+        return raised
+
+    def _raised(self, found: Gradients, number: int, reach: Reach, step: Tensor) -> Tensor:
+        """Pairs for which one move of u raises a row, by any form of the rule."""
+        trade = _Trade.of(found, number, reach, step)
+        if not self.apart:
+            return torch.stack([self._one(trade, u) for u in range(self.count)])
+        more = self._apart(trade)
+        if found.symbols.shape[1] <= self._few():
+            more = more | self._at_corners(found, number, reach, trade)
+        return more
 
     def _few(self) -> int:
         """So many symbols that all their corners can be looked at."""
@@ -215,35 +244,27 @@ class _Trade:
     step: Tensor
 
     @classmethod
-    def of(cls, found: Gradients, number: int, reach: Reach, bold: bool = False) -> "_Trade":
+    def of(cls, found: Gradients, number: int, reach: Reach, step: Tensor) -> "_Trade":
         """Of one row of `found`.
 
         Args:
             found: gradients over a box that holds every worst point and every move.
             number: of the row.
             reach: how far inputs move.
-            bold: whether u moves its inputs of open sign too, as the centre's sign says. Any
-                move is allowed; what symbols can turn it into is counted.
+            step: where u moves its inputs: any offset that they have room for.
         """
         low, high = found.lower[number], found.upper[number]
         centre, symbols, rest = found.centre[number], found.symbols[number], found.rest[number]
-        inputs = len(low)
         # A sum of `inputs` products, one more product and a difference, in any order.
-        relative = 4 * gamma(inputs + len(symbols) + 32, UNIT64)
-        zero = torch.zeros_like(low)
-        gain = torch.stack([zero, reach.step_high * low, reach.step_low * high]).amax(0)
+        relative = 4 * gamma(len(low) + len(symbols) + 32, UNIT64)
+        gain = torch.minimum(step * low, step * high)
         ends = (reach.low, reach.high)
         loss = torch.stack([end * slope for end in ends for slope in (low, high)]).amax(0)
-        step = torch.where(low >= 0, reach.step_high, zero)
-        step = torch.where(high <= 0, reach.step_low, step)
-        if bold:
-            likely = torch.where(centre > 0, reach.step_high, reach.step_low)
-            step = torch.where((low < 0) & (high > 0), likely, step)
         place, open_ = _places(found, number, reach)
         size = centre.abs() + symbols.abs().sum(0)
         rise_size, fall_size = step.abs() * size, place.abs() * size
         return cls(
-            gain=gain * (1 - relative),
+            gain=gain - gain.abs() * relative - _TINY,
             loss=loss + loss.abs() * relative + _TINY,
             rise=step * centre,
             fall=place * centre + open_,

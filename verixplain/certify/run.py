@@ -1,12 +1,12 @@
 """Claims about one query, proved as far as the budget goes.
 
 Claims about enclosures and order share their stages: bounds and attack (an EVA explanation), the
-exchange rule, faces, branch and bound; after each of them the claims are asked. Claims with a
-proof of their own come after that, one after the other. What was proved stays, however the run
-ends.
+exchange rule, faces, then covers and branch and bound by turns; all the time the claims are asked.
+Claims with a proof of their own come after that, one after the other. What was proved stays,
+however the run ends.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from verixplain.attribution.eva import EVA
+from verixplain.bounds.split import Tree
 from verixplain.certify.branching import Branching
 from verixplain.certify.budget import Budget
-from verixplain.certify.claim import Finding, Proved, Task, claims_named
+from verixplain.certify.claim import Asked, Finding, Proved, Task, claims_named
+from verixplain.certify.confine import Confined
 from verixplain.certify.exchange import Raised, exchange
 from verixplain.certify.faces import Faces
 from verixplain.certify.order import closure, order
@@ -61,11 +63,13 @@ class Certified:
         explanation: the scores, with the best enclosures and order.
         claims: how every claim asked for ended.
         seconds: what the run took.
+        tree: of branch and bound, where it came to that: a certificate can name its leaves.
     """
 
     explanation: Explanation
     claims: tuple[Outcome, ...]
     seconds: float
+    tree: Tree | None = None
 
 
 def certify(
@@ -97,7 +101,7 @@ def certify(
         raise SettingError("sampled bounds prove nothing; leave --engine hybrid out")
     asked = claims_named(claims, options or {})
     outcomes: dict[int, Outcome] = {}
-    explanation = None
+    explanation = tree = None
     judged = {i: part for i, (_, part) in enumerate(asked) if hasattr(part, "judge")}
     about_eva = [part for _, part in asked if getattr(part, "explained_by", None) is None]
     interrupted = False
@@ -115,6 +119,7 @@ def certify(
         if not ended:
             interrupted = run.stages(list(judged.values()), order_needed)
         explanation, proved = run.explanation(), run.proved()
+        tree = run.branching and run.branching.tree
         for i, part in judged.items():
             outcomes[i] = _ended(asked[i], part.judge(proved), run.stopped, spent)
         task = replace(task, proved=proved)
@@ -129,7 +134,7 @@ def certify(
     if explanation is None:
         explanation = asked[0][1].explained_by.explain(query, progress)
     ended = tuple(outcomes[i] for i in range(len(asked)))
-    return Certified(explanation, ended, spent.spent)
+    return Certified(explanation, ended, spent.spent, tree)
 
 
 class _OverError(Exception):
@@ -231,7 +236,7 @@ class _Run:
             return all(part.judge(proved).status != "unknown" for part in parts)
 
         try:
-            for stage in (self.exchange, self.faces, self.tree):
+            for stage in (self.exchange, self.faces, self.search):
                 if settled() or self.budget.over():
                     break
                 try:
@@ -301,20 +306,50 @@ class _Run:
             if self.budget.over() or settled():
                 return
 
-    def tree(self, settled: Callable[[], bool], parts: list[Any]) -> None:
-        """Branch and bound, as long as it can help a claim."""
-        proved = self.proved()
-        if not parts or proved.overlaps.row_upper is None:
+    def search(self, settled: Callable[[], bool], parts: list[Any]) -> None:
+        """Covers above floors and branch and bound by turns: who decided a pair goes on."""
+        if not parts or self.overlaps.row_upper is None:
             return
-        self.branching = Branching(self.query, proved.overlaps, self.device, self.seed)
-        nodes = self.budget.nodes
-        while not (settled() or self.budget.over()):
-            proved = self.proved()
-            asked = reduce(or_, (part.asks(proved) for part in parts))
-            better = self.branching.step(proved.overlaps, asked, self.raised)
+        turns = {"covers": self._covers(parts), "tree": self._tree(parts)}
+        while turns and not (settled() or self.budget.over()):
+            decided, name = self.proved().order.decided, next(iter(turns))
+            turn = turns.pop(name)
+            try:
+                next(turn)
+            except StopIteration:
+                continue
+            except (UnsupportedBoundError, OutOfMemoryError) as error:
+                self.notes.append(f"{name} left out: {error}")
+                continue
+            order = self.proved().order
+            self.progress("branch and bound", order.decided, order.pairs)
+            turns = {**turns, name: turn} if order.decided == decided else {name: turn, **turns}
+
+    def _asked(self, parts: list[Any]) -> Asked:
+        proved = self.proved()
+        return reduce(or_, (part.asks(proved) for part in parts))
+
+    def _covers(self, parts: list[Any]) -> Iterator[None]:
+        """Faces and exchange above floors."""
+        if self.raised is None:
+            return
+        confined = Confined(self.query, self.proved().overlaps, self.device)
+        for _ in confined.steps(self.raised, lambda: self._asked(parts).pairs):
+            if self.box_upper is not None:
+                self.box_upper = np.minimum(self.box_upper, confined.box_upper)
+            self.budget.step()
+            yield
+
+    def _tree(self, parts: list[Any]) -> Iterator[None]:
+        """Branch and bound, as long as it can help a claim."""
+        branching = Branching(self.query, self.proved().overlaps, self.device, self.seed)
+        self.branching, nodes = branching, 0
+        while True:
+            better = branching.step(self.proved().overlaps, self._asked(parts), self.raised)
             if better is None:
                 return
             self.overlaps = better
-            while self.budget.nodes < nodes + self.branching.tree.nodes:
+            for _ in range(branching.tree.nodes - nodes):
                 self.budget.step()
-            self.progress("branch and bound", proved.order.decided, proved.order.pairs)
+            nodes = branching.tree.nodes
+            yield
