@@ -134,6 +134,9 @@ class ClaimKind(Protocol):
     parameters: dict[str, Any]
     options: tuple[str, ...]
     """Names of the options that its constructor takes beside the words."""
+    certified_by: tuple[tuple[str, ...], ...]
+    """What the checker may have accepted that says it (FORMAT.md section 5): any of these, whole.
+    Kinds without it have no certificates."""
 
 
 class Judged(ClaimKind, Protocol):

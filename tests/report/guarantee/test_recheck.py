@@ -58,6 +58,21 @@ def test_a_certificate_of_another_box_certifies_nothing(made, tmp_path, network)
     assert "another input or box" in found["reason"]
 
 
+def test_a_certificate_of_inputs_nearby_says_how_near(tmp_path, network):
+    made = tmp_path / "made"
+    words = ["certify", network, f"{models.folder() / 'digits_inputs.npz'}#8", "--radius", "0.01"]
+    words += ["--groups", "grid:4x4", "--claim", "stability:top-k:1", "--shift", "0.0005"]
+    assert cli.execute([str(word) for word in (*words, "--out", made)]) == 0
+    (found,) = claims(made, tmp_path / "one", network)
+    assert found["status"] == "certified"
+    values = json.loads((made / "claims.json").read_text())
+    values["claims"][0]["bound"] = 0.0006
+    (made / "claims.json").write_text(json.dumps(values))
+    (found,) = claims(made, tmp_path / "two", network)
+    assert found["status"] == "error"
+    assert "something else" in found["reason"]
+
+
 def test_without_the_model_a_claim_is_an_estimate(made, tmp_path):
     found = claims(made, tmp_path / "copy", models.find("digits_mlp"))[PREDICTION]
     assert found["status"] == "estimate"

@@ -10,6 +10,7 @@ from verixplain.errors import SettingError
 class OrderClaim:
     """Every pair of groups is decided; the counts say how many are."""
 
+    certified_by = (("order",),)
     options = ()
 
     def __init__(self, words: str) -> None:

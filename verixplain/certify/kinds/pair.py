@@ -21,6 +21,7 @@ class PairClaim:
     Refuted by a point of `B_u` whose overlap is at least all that `B_v` can reach.
     """
 
+    certified_by = (("order",),)
     options = ()
 
     def __init__(self, words: str) -> None:

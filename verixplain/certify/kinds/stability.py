@@ -43,6 +43,7 @@ class StabilityClaim:
         shift: how far each number of the input may be off, in the model's units, or `max`.
     """
 
+    certified_by = (("order",), ("top-k",))
     options = ("shift",)
     explained_by = None
     needs_order = True

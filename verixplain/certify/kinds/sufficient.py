@@ -17,6 +17,7 @@ class SufficientClaim:
     point where the decision is lost and no group is moved.
     """
 
+    certified_by = (("sufficient",), ("groups",), ("prediction",), ("bound",))
     options = ()
     explained_by = None
 

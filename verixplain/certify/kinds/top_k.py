@@ -10,6 +10,7 @@ from verixplain.certify.topk import top_k
 class TopKClaim:
     """Some k groups each provably count more than every other group."""
 
+    certified_by = (("top-k",),)
     options = ()
 
     def __init__(self, words: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from verixplain.certificate.checking import check
 from verixplain.errors import OutputError
+from verixplain.registry import claim_kinds
 from verixplain.report.guarantee.evidence import Evidence, numbers_of
 
 AT_ONCE = 20
@@ -20,15 +21,6 @@ KEPT = (
     "not_covered", "model_sha256", "certificate_sha256", "inputs", "inputs_that_move", "seconds",
 )  # fmt: skip
 """What a report keeps of the checker's answer."""
-
-SAYS = {
-    "prediction": {"prediction", "bound"},
-    "sufficient": {"sufficient", "groups", "prediction", "bound"},
-    "order": {"order"},
-    "pair": {"order"},
-    "top-k": {"top-k"},
-}
-"""What the checker must have accepted for a claim of these kinds."""
 
 
 def recheck(
@@ -89,14 +81,19 @@ def _judge(
     if answer["verdict"] != "ACCEPTED":
         why = answer.get("detail") or "a claim was not proved"
         _lowered(claim, "error", f"the checker says {answer['verdict']}: {why}")
-    elif not _same_box(certificate.read_bytes(), folder / "explanation.npz"):
+        return
+    region = _region(certificate.read_bytes())
+    if not _same_box(region, folder / "explanation.npz"):
         _lowered(claim, "error", "its certificate is about another input or box than this page")
-    elif not {one["kind"] for one in answer["claims"]} & SAYS.get(claim["kind"], _of(answer)):
+    elif not _says(claim, {one["kind"] for one in answer["claims"]}, region):
         _lowered(claim, "error", "its certificate says something else than the claim")
 
 
-def _of(answer: Mapping[str, Any]) -> set[str]:
-    return {one["kind"] for one in answer["claims"]}
+def _says(claim: Mapping[str, Any], kinds: set[str], region: Mapping[str, np.ndarray]) -> bool:
+    """Whether an accepted certificate of these kinds says what the claim does."""
+    kind = claim_kinds[claim["kind"]]
+    far = "shift" not in region or (claim["bound"] or 0.0) <= region["shift"].min()
+    return far and any(set(enough) <= kinds for enough in getattr(kind, "certified_by", ()))
 
 
 def _lowered(claim: dict[str, Any], status: str, reason: str) -> None:
@@ -105,24 +102,33 @@ def _lowered(claim: dict[str, Any], status: str, reason: str) -> None:
         claim.update(status=status, reason=reason)
 
 
-def _same_box(certificate: bytes, arrays: Path) -> bool:
-    """Whether an accepted certificate is about the input and the box of the explanation, exactly.
-
-    The layout is that of `certificate/FORMAT.md`, sections 2 and 3.
-    """
+def _region(certificate: bytes) -> dict[str, np.ndarray]:
+    """The arrays of the region of an accepted certificate (`certificate/FORMAT.md`, 2 and 3)."""
     end = 8 + int.from_bytes(certificate[:8], "little")
     header = json.loads(certificate[8:end])
-    region = json.loads(header["__metadata__"]["vxcert"])["region"]
-    names = {"center": "input", "lower": "box_lower", "upper": "box_upper"}
-    stated = numbers_of(arrays, *names.values())
-    for name, key in names.items():
-        entry = header[region[name]]
-        start, stop = entry["data_offsets"]
-        kind = {"F32": "<f4", "F64": "<f8"}[entry["dtype"]]
-        found = np.frombuffer(certificate[end + start : end + stop], kind)
-        if not np.array_equal(found.astype(np.float64), stated[key].ravel().astype(np.float64)):
-            return False
-    return True
+    found = {}
+    for key, name in json.loads(header["__metadata__"]["vxcert"])["region"].items():
+        start, stop = header[name]["data_offsets"]
+        kind = {"F32": "<f4", "F64": "<f8"}[header[name]["dtype"]]
+        numbers = np.frombuffer(certificate[end + start : end + stop], kind)
+        found[key] = numbers.astype(np.float64)
+    return found
+
+
+def _same_box(region: Mapping[str, np.ndarray], arrays: Path) -> bool:
+    """Whether a certificate is about the input and the box of the explanation, exactly.
+
+    Where it is about inputs nearby too, its box is given around each, and cut for each.
+    """
+    stated = numbers_of(arrays, "input", "box_lower", "box_upper")
+    center, lower, upper = region["center"], region["lower"], region["upper"]
+    if "shift" in region:
+        lower = np.maximum(center + lower, region["least"])
+        upper = np.minimum(center + upper, region["most"])
+    said = {"input": center, "box_lower": lower, "box_upper": upper}
+    return all(
+        np.array_equal(ends, stated[name].ravel().astype(np.float64)) for name, ends in said.items()
+    )
 
 
 def _by_sha256(paths: Iterable[str | Path]) -> dict[str, Path]:
