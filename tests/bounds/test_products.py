@@ -12,8 +12,11 @@ from networks import cnn, loaded, mlp
 from oracle import exact_gradients, region_points
 
 from bounds.test_jacobian import CURVED, EXACT, boxed, enclosed, points
-from verixplain.bounds import products
+from verixplain.bounds import Engine, _lirpa, products
+from verixplain.bounds.enclosure import enclose
+from verixplain.bounds.jacobian import gradients
 from verixplain.bounds.products import chords
+from verixplain.certify.maps._arithmetic import cut, narrowed
 from verixplain.query import Box
 
 WEIGHTS = torch.tensor([[1, 0, 0, 0], [-1, 0, 0, 0], [1, -1, 0, 0], [-1, -1, 2, 1]]).double()
@@ -159,3 +162,46 @@ def test_parts_carried_apart_are_what_they_are_together(monkeypatch):
     parts = enclosed(network, box, products=True)
     torch.testing.assert_close(parts.lower, whole.lower, rtol=1e-12, atol=1e-15)
     torch.testing.assert_close(parts.upper, whole.upper, rtol=1e-12, atol=1e-15)
+
+
+def test_no_wider_than_the_jacobian_bounds_of_auto_lirpa():
+    """Theirs carry no allowance for rounding, so they are compared and not used in proofs."""
+    library = _lirpa.library().general
+    if not hasattr(library.BoundedModule, "compute_jacobian_bounds"):
+        pytest.skip("this auto_LiRPA has no Jacobian bounds; 0.4 and later have")
+    jacobian = pytest.importorskip("auto_LiRPA.jacobian")
+    network = loaded(mlp((4, 16, 16, 16, 1)))
+    box, constants = boxed(network, 0.1), network.graph.constants
+    layers = []
+    for number in range(4):
+        weight, bias = (torch.tensor(constants[f"{one}{number}"]).double() for one in "wb")
+        made = torch.nn.Linear(weight.shape[1], len(weight)).double()
+        made.weight.data, made.bias.data = weight, bias
+        layers += [made, torch.nn.ReLU()]
+    body = torch.nn.Sequential(*layers[:-1])
+
+    class Explained(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, x):
+            x = x.requires_grad_()
+            return jacobian.JacobianOP.apply(self.body(x), x)
+
+    low, high = (torch.tensor(end)[None].double() for end in (box.lower, box.upper))
+    module = library.BoundedModule(Explained(), (low + high) / 2, device="cpu")
+    place = library.PerturbationLpNorm(norm=np.inf, x_L=low, x_U=high)
+    point = library.BoundedTensor((low + high) / 2, place)
+    below, above = (
+        end.detach().flatten() for end in module.compute_jacobian_bounds(point, optimize=False)
+    )
+    engine = Engine.of(network, "float64", "cpu")
+    known = {name: (v.lower, v.upper) for name, v in enclose(engine.exact, low, high).items()}
+    relus = [node for node in module.nodes() if type(node).__name__ == "BoundRelu"]
+    for name, node in zip(engine.exact.relaxed_inputs(), relus, strict=False):  # the network's
+        known[name] = node.inputs[0].lower.detach(), node.inputs[0].upper.detach()
+    rows = torch.ones(1, 1, dtype=torch.float64)
+    found = gradients(engine.exact, rows, known, kinks=True, products=True)
+    found = narrowed(cut(found))
+    assert (found.upper[0] - found.lower[0] <= (above - below) * (1 + 1e-6) + 1e-9).all()

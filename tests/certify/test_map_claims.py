@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import loaded, mlp
 
-from certify.map_cases import SMALL, exact_map, piecewise, query, search
+from certify.map_cases import SMALL, exact_map, inside, piecewise, query, search
 from verixplain.attribution.eva import EVA
 from verixplain.certify.claim import claim_named
 from verixplain.certify.maps._arithmetic import Region
@@ -96,6 +96,18 @@ def test_a_constant_map_ties_everywhere():
     asked = query(network, Box.around(np.array([0.5, 0.5]), 0.1))
     for words in ("map-stability:saliency", "map-sign:saliency"):
         assert claimed(asked, words).finding.status == "unknown"
+
+
+def test_intervals_of_a_box_are_narrowed_by_lines_and_stay_inside():
+    network = loaded(mlp((3, 12, 12, 12, 2), seed=2))
+    box = Box.around(np.full(3, 0.5), 0.3)
+    one = search(query(network, box), "saliency", budget="9nodes")
+    plain, lines = itertools.islice(one.proofs(box.lower, box.upper, None, narrow=True), 2)
+    assert (lines.upper - lines.lower < plain.upper - plain.lower).any()
+    assert (lines.lower >= plain.lower).all()
+    assert (lines.upper <= plain.upper).all()
+    for point in np.random.default_rng(0).uniform(box.lower, box.upper, (20, 3)):
+        assert inside(lines.lower, lines.upper, exact_map(one, point))
 
 
 def test_a_difference_that_cancels_is_proved_by_phases():

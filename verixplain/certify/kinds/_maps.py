@@ -101,7 +101,7 @@ def _within(search: MapSearch, goal: Goal, words: str, task: Task) -> Iterator[F
     """The box of the query: one bound, attacks, then smaller and smaller boxes."""
     box, statement = task.query.box, f"{words}, for every input of the box"
     seen: dict[str, Any] = {}
-    for proof in search.proofs(box.lower, box.upper, goal):
+    for proof in search.proofs(box.lower, box.upper, goal, narrow=True):
         task.progress("boxes", proof.boxes - 1, proof.boxes)
         status = "estimate" if proof.holds else "unknown"
         details, arrays = described(search, proof)

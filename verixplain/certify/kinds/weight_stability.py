@@ -56,7 +56,7 @@ class WeightStabilityClaim:
         )
         search.loosened(self.share)
         attacked, box = False, task.query.box
-        for proof in search.proofs(box.lower, box.upper, goal):
+        for proof in search.proofs(box.lower, box.upper, goal, narrow=True):
             details, arrays = described(search, proof)
             details["steps_with_weights"] = len(search.map.slopes.loose)
             status = "estimate" if proof.holds else "unknown"

@@ -19,7 +19,7 @@ import torch
 from verixplain.bounds.enclosure import enclose
 from verixplain.bounds.jacobian import derivative
 from verixplain.bounds.phases import Part, Phases
-from verixplain.certify.maps._arithmetic import Region
+from verixplain.certify.maps._arithmetic import Region, narrowed
 from verixplain.certify.maps._goals import Change, Goal
 from verixplain.errors import SoundnessAlarm
 from verixplain.network.primitives import Univariate
@@ -84,6 +84,12 @@ class Splitting:
             return None
         low, high = (self.engine.tensor(end)[None] for end in self.box)
         return Phases(self.engine, low, high, self.search.map.slopes.rows)
+
+    def narrow(self) -> None:
+        """Bound every score by lines too, before the box is split."""
+        (whole,) = self.leaves
+        with torch.no_grad():
+            self.leaves = [self._leaf(self.box, None, narrowed(whole.region))]
 
     def settled(self) -> bool:
         """Whether the goal holds everywhere."""

@@ -118,10 +118,21 @@ class MapSearch:
         upper = np.minimum(box.upper, np.nextafter(self.center + radius, np.inf))
         return lower, upper
 
-    def proofs(self, lower: np.ndarray, upper: np.ndarray, goal: Goal | None) -> Iterator[Proof]:
-        """What is proved over a box, split further each time, until the goal holds."""
+    def proofs(
+        self, lower: np.ndarray, upper: np.ndarray, goal: Goal | None, narrow: bool = False
+    ) -> Iterator[Proof]:
+        """What is proved over a box, split further each time, until the goal holds.
+
+        Args:
+            lower, upper: the box.
+            goal: what is to hold; None where only bounds are wanted.
+            narrow: whether every score's interval is of interest, and so bounded by lines too.
+        """
         parts = Splitting(self, (lower, upper), goal)
         yield parts.proof()
+        if narrow and not self.task.budget.over():
+            parts.narrow()
+            yield parts.proof()
         limited = bool(self.task.budget.words)
         while not parts.settled() and (limited or len(parts.leaves) < _MOST):
             if self.task.budget.over() or not parts.grow():
