@@ -21,6 +21,7 @@ from realdata import entries, real  # noqa: E402
 from verixplain.bounds import Engine  # noqa: E402
 from verixplain.bounds.parent import bound_groups  # noqa: E402
 from verixplain.certificate.checking import check_bytes  # noqa: E402
+from verixplain.certificate.draft import Draft, Way  # noqa: E402
 from verixplain.certificate.issue import issue  # noqa: E402
 from verixplain.certify.claim import Finding, Stands  # noqa: E402
 from verixplain.certify.run import Certified, Outcome  # noqa: E402
@@ -67,10 +68,22 @@ def producer(asked: Query) -> tuple[float, float]:
     return float(found.parent.max()), time.process_time() - begin
 
 
+def refusal(asked: Query) -> str:
+    """What the checker does not know of the network; "" where it knows all of it."""
+    draft = Draft(asked, [], Way())
+    rows = len(asked.target.matrix(asked.network.outputs)[0])
+    draft.claim("bound", upper=dict.fromkeys(draft.semantics, np.zeros(rows)))
+    (report,) = check_bytes(asked.network.data, [draft.encoded()])
+    return report["detail"] if report.get("reason") == "operator" else ""
+
+
 def measured(network, values: np.ndarray) -> dict:
     """The largest radius of the ladder that CROWN certifies, and its certificate."""
     line: dict = {"radius": None}
     asked = None
+    refused = refusal(query(network, values, 0.0))
+    if refused:
+        return line | {"error": f"the checker refuses: {refused}"}
     for radius in RADII:
         trial = query(network, values, radius)
         upper, seconds = producer(trial)

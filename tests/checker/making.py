@@ -135,7 +135,7 @@ def draft(
         "region": {"center": "center", "lower": "lower", "upper": "upper"},
         "rows": {"matrix": "rows.matrix", "offset": "rows.offset"},
         "groups": named,
-        "recipe": {"refine": refine or {}, "slopes": [], "faces": 0},
+        "recipe": {"refine": refine or {}, "slopes": [], "faces": 0, "tree": None},
         "claims": [],
         "producer": {"name": "tests"},
     }

@@ -16,7 +16,7 @@ import verixplain.checker
 HOME = Path(verixplain.checker.__file__).parent
 ARITHMETIC = (
     "claims", "exchange", "faces", "gradients", "linear", "lines", "passes", "pieces", "regions",
-    "rounding", "rows",
+    "rounding", "rows", "tree",
 )  # fmt: skip
 CHECKS = (
     "claims", "container", "gradients", "operators", "passes", "pieces", "rounding", "steps",
@@ -86,7 +86,7 @@ def _changes(node: ast.AST, where: str, module: str) -> Iterator[tuple[str, ast.
         if not isinstance(node.operand, ast.Constant):
             yield "forget the sign", node.operand
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in WEAKER:
-        if module in ("claims", "faces", "regions"):
+        if module in ("claims", "faces", "regions", "tree"):
             operator = WEAKER[type(node.ops[0])]()
             yield "weaken", ast.Compare(node.left, [operator], node.comparators)
 

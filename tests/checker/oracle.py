@@ -52,6 +52,34 @@ def random_recipe(checker, rng, network):
     return passes.Recipe(refine, slopes, int(rng.integers(0, 3)))
 
 
+def random_tree(checker, rng, network, recipe):
+    """A random tree over neurons with a kink, passes for all, random multipliers and slopes."""
+    lines, pieces = checker("lines"), checker("pieces")
+    sources = [
+        (layer, piece.sources[0])
+        for layer in sorted(set(network.layers.values()))
+        if isinstance(piece := network.pieces[layer - 1], pieces.Activation)
+        and isinstance(piece.function, lines.Kinked)
+    ]
+    if not sources or rng.random() < 0.5:
+        return None
+    leaves = [{}]
+    for _ in range(rng.integers(1, 4)):
+        leaf = leaves.pop(rng.integers(len(leaves)))
+        _, value = sources[rng.integers(len(sources))]
+        neuron = value, int(rng.integers(network.size(value)))
+        leaves += [{**leaf, neuron: s} for s in (1, -1)] if neuron not in leaf else [leaf]
+    passes = [(k, row, at) for k in range(len(leaves)) for row in range(3) for at in range(3)]
+    shape = (len(passes), max(map(len, leaves)))
+    beta = rng.random(shape) * 10.0 ** rng.integers(-6, 4, shape) * (rng.random(shape) < 0.7)
+    for layer, value in sources:
+        n = network.size(value)
+        shares = rng.integers(0, 256, (len(passes), n)) / 255.0
+        slopes = checker("passes").Slopes(np.arange(n), np.arange(len(passes)), (shares, shares))
+        recipe.slopes[checker("passes").TREE, layer] = slopes
+    return checker("tree").Tree(leaves, np.array(passes), beta)
+
+
 def violations(package: str, seed: int, count: int) -> Iterator[str]:
     """Every exact statement that the checker of `package` contradicts."""
 
@@ -82,7 +110,8 @@ def _one(checker, rng, number: int) -> Iterator[str]:
     region = checker("regions").Region.of(*wide, free)
     for float32 in (False, True):
         semantics, side = ("real", "float32") if float32 else ("real",), int(float32)
-        question = checker("claims").Question(region, MATRIX, OFFSET, 2, semantics)
+        tree = random_tree(checker, rng, network, recipe)
+        question = checker("claims").Question(region, MATRIX, OFFSET, 2, semantics, tree)
         recipe.rounds = 0 if float32 else recipe.rounds  # faces are for the reals alone
         bounder = checker("passes").Bounder(network, recipe, float32)
         prover = checker("claims").Prover(question, bounder)

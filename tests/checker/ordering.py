@@ -73,6 +73,61 @@ def moved(made: Draft, shift: float) -> Draft:
     return made
 
 
+FOUR = [[(0, 0, s), (0, 1, t)] for s in (1, -1) for t in (1, -1)]
+
+
+def split(leaves=FOUR, multipliers=((0, 0), (0, 1), (0, 1), (0, 0)), layer="") -> Draft:
+    """relu(5 x0) - relu(5 x0) + relu(x1), whose bound with x1 frozen is 0 on leaves only."""
+    w = Writer(np.random.default_rng(0), "plain")
+    first, last = [[5.0, 0.0], [5.0, 0.0], [0.0, 1.0]], [[1.0, -1.0, 1.0]]
+    h = w.node("Relu", [w.node("Gemm", ["x", w.constant(first)], transB=1)])
+    model = w.model((1, 2), w.node("Gemm", [h, w.constant(last)], transB=1))
+    made = draft(model, np.zeros(2), 1.0, np.array([[1.0]]), groups=[[0], [1]])
+    flat = [part for leaf in leaves for part in leaf]
+    made.manifest["recipe"]["tree"] = {
+        "layers": [layer or h],
+        "starts": made.put("starts", np.cumsum([0, *map(len, leaves)]).astype(np.int32)),
+        "splits": made.put("splits", np.array(flat, np.int32).reshape(-1, 3)),
+        "passes": made.put("passes", np.array([(k, 0, 1) for k in range(len(leaves))], np.int32)),
+        "multipliers": made.put("multipliers", np.array(multipliers, np.float32)),
+    }
+    made.groups([1], [1e-4]).witnesses(np.array([[0.0, 1.0]], np.float32), [0], [0], [0.5])
+    return ordered(made, [(1, 0)])
+
+
+def split_cases() -> Iterator[Case]:
+    """Leaves that prove an order, and leaves that must not."""
+    yield "four leaves", split(), "ACCEPTED", None
+    yield "leaves without multipliers", split(multipliers=[(0, 0)] * 4), "REJECTED", None
+    made = split()
+    made.put("passes", np.array([(k, 0, -1) for k in range(4)], np.int32))
+    yield "passes over the whole box", made, "REJECTED", None
+    made = split()
+    made.put("passes", np.array([(k, 0, 1) for k in (0, 1, 2, 2)], np.int32))
+    yield "a leaf without a pass", made, "REJECTED", None
+    beta = ((0, 0), (0, 1), (0, 1))
+    for gone in range(4):
+        made = split([leaf for k, leaf in enumerate(FOUR) if k != gone], beta)
+        yield "three leaves of four", made, "REFUSED", "cover"
+    made = split([[(0, 0, 1)], [(0, 1, -1)]], ((0,), (0,)))
+    yield "leaves of two neurons that do not meet", made, "REFUSED", "cover"
+    made = split([[(0, 0, 1), (0, 0, -1)], [(0, 0, -1)]], ((0, 0), (0, 0)))
+    yield "a neuron split twice in a leaf", made, "REFUSED", "recipe"
+    for wrong in ((0, 0, 0), (0, 0, 2), (0, 3, 1), (0, -1, 1), (1, 0, 1), (-1, 0, 1)):
+        made = split([[wrong], [(0, 0, -1)]], ((0,), (0,)))
+        yield f"a split {wrong}", made, "REFUSED", "recipe"
+    for wrong in ((4, 0, 1), (-1, 0, 1), (0, 1, 1), (0, -1, 1), (0, 0, 2), (0, 0, -2)):
+        made = split()
+        made.put("passes", np.array([wrong] * 4, np.int32))
+        yield f"a pass {wrong}", made, "REFUSED", "recipe"
+    made = split(multipliers=((0, 0), (0, 1), (0, -1), (0, 0)))
+    yield "a multiplier below 0", made, "REFUSED", "recipe"
+    yield "a split of what is no layer", split(layer="y"), "REFUSED", "recipe"
+    made = split()
+    made.put("starts", np.array([0, 4, 2, 6, 8], np.int32))
+    yield "leaves out of order", made, "REFUSED", "recipe"
+
+
 def moved_cases() -> Iterator[Case]:
     """Boxes that move with the input, and faces."""
     made = exchanged(moved(linear(), 0.25), [(0, 1)])
@@ -122,3 +177,4 @@ def cases() -> Iterator[Case]:
     yield "a corner in float32", between(1.0 - 2.0**-23), "ACCEPTED", None
     yield "a corner outside the box", between(1.0), "REJECTED", None
     yield from moved_cases()
+    yield from split_cases()

@@ -14,7 +14,7 @@ Source: beta-CROWN (Wang et al. 2021, arXiv:2103.06624); the choice of a neuron 
 of BaBSR's (Bunel et al. 2020, arXiv:1909.06588); one tree for all groups is ours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -160,6 +160,14 @@ class Tree:
         self.leaves = rest + self._bounded(halves, wanted)
         return len(chosen)
 
+    def again(self, pairs: list[Pair]) -> Iterator[tuple[list[Pair], "_Bounds"]]:
+        """Bounds of the leaves' rows over groups, made again: for whoever asks how."""
+        size = self._at_once()
+        for start in range(0, len(pairs), size):
+            part = pairs[start : start + size]
+            with undisturbed(self.parent.engine.dtype):
+                yield part, _Bounds(self, self.leaves, part).run()
+
     def _bounded(self, leaves: list[Leaf], wanted: Sequence[np.ndarray]) -> list[Leaf]:
         """Better bounds of leaves, where they are of use.
 
@@ -192,7 +200,7 @@ class Tree:
 
     def _pass(self, work: "_Work", pairs: list[tuple[float, Pair]]) -> None:
         """Bounds of a leaf's row over a group each, with what they weigh; kept where better."""
-        size = max(1, min(_TOGETHER, self.parent.engine.memory() // (192 * self._numbers())))
+        size = self._at_once()
         for start in range(0, len(pairs), size):
             weights, part = zip(*pairs[start : start + size], strict=True)
             with undisturbed(self.parent.engine.dtype):
@@ -200,6 +208,10 @@ class Tree:
             work.keep(list(part), list(weights), found)
             self.groups = np.append(self.groups, [u for _, _, u in part])
             self.points = np.concatenate([self.points, found.points])
+
+    def _at_once(self) -> int:
+        """Bounds made together."""
+        return max(1, min(_TOGETHER, self.parent.engine.memory() // (192 * self._numbers())))
 
     def _numbers(self) -> int:
         """How many numbers one run of the network makes."""
@@ -268,6 +280,7 @@ class _Bounds:
         upper: the best bound of each, (n,).
         shared: what its coefficients say of every group; of use where the pair's freezes nothing.
         betas: the multipliers of its leaf's splits, an array each.
+        alphas: slopes of the lines below, (n, *shape) by value.
         points: where the linear bound is largest, (n, *input shape).
         costs: what each neuron's relaxation adds to the bound, (n, neurons) by value.
     """
@@ -346,6 +359,7 @@ class _Bounds:
         best = torch.full((count,), torch.inf, dtype=begin.dtype, device=begin.device)
         far = torch.zeros((count, len(parent.center)), dtype=begin.dtype, device=begin.device)
         kept = {name: beta.clone() for name, beta in self.beta.items()}
+        self.alphas = {name: alpha.detach().clone() for name, alpha in alphas.items()}
         for step in range(self.tree.iterations + 1):
             seen.clear()
             with torch.enable_grad():
@@ -358,6 +372,8 @@ class _Bounds:
             far[better] = slopes.detach()[better]
             for name, beta in betas.items():
                 kept[name][better] = beta.detach()[better]
+            for name, alpha in alphas.items():
+                self.alphas[name][better] = alpha.detach()[better]
             if step < self.tree.iterations:
                 optimiser.step()
                 for name, alpha in alphas.items():

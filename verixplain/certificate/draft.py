@@ -26,10 +26,25 @@ class Way:
     Args:
         semantics: what is claimed: `real`, or `real` and `float32`.
         faces: how often monotone faces are looked for; for `real` alone.
+        tree: whether by the leaves of branch and bound.
     """
 
     semantics: tuple[str, ...] = SEMANTICS
     faces: int = 0
+    tree: bool = False
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """Leaves of branch and bound, as FORMAT.md section 4 has them.
+
+    Args:
+        tree: the arrays of `tree`, and its layers.
+        slopes: of every layer, `columns` and `upper`.
+    """
+
+    tree: Mapping[str, Any]
+    slopes: Mapping[str, Mapping[str, np.ndarray]]
 
 
 class Draft:
@@ -40,6 +55,7 @@ class Draft:
         sets: the flattened inputs of every frozen set; claims name them by number, -1 is none.
         way: how it is to be proved.
         shift: the claims are about every input so near the center; None is the center alone.
+        leaves: of branch and bound.
     """
 
     def __init__(
@@ -48,6 +64,7 @@ class Draft:
         sets: Sequence[np.ndarray],
         way: Way,
         shift: float | None = None,
+        leaves: Leaves | None = None,
     ) -> None:
         network = query.network
         matrix, offset = query.target.matrix(network.outputs)
@@ -64,8 +81,16 @@ class Draft:
             groups = {"starts": starts, "inputs": np.concatenate(sets)}
             groups = {name: array.astype(np.int32) for name, array in groups.items()}
             self._about["groups"] = self._put("groups", groups)
-        refine = dict.fromkeys(_layers(query), "open")
-        self._about["recipe"] = {"refine": refine, "slopes": [], "faces": way.faces}
+        refine = dict.fromkeys(layers(query), "open")
+        self._about["recipe"] = {"refine": refine, "slopes": [], "faces": way.faces, "tree": None}
+        if leaves is not None:
+            self._about["recipe"]["tree"] = self._put("tree", leaves.tree)
+            self._about["recipe"]["slopes"] = [
+                {"target": "tree", "rows": "tree.rows", "lower": None, "layer": layer}
+                | self._put(f"tree.{number}", slopes)
+                for number, (layer, slopes) in enumerate(leaves.slopes.items())
+            ]
+            self._put("tree.rows", np.arange(len(leaves.tree["passes"]), dtype=np.int32))
         self._about["model_sha256"] = hashlib.sha256(network.data).hexdigest()
 
     def claim(self, kind: str, **fields: Any) -> None:
@@ -110,7 +135,7 @@ def _region(box: Box, shift: float | None) -> dict[str, np.ndarray]:
     return {name: _short(end.ravel()) for name, end in ends.items()}
 
 
-def _layers(query: Query) -> list[str]:
+def layers(query: Query) -> list[str]:
     """The nonlinear layers the output depends on, by the names of their outputs in the file."""
     graph = query.network.onnx.graph  # holds only what is needed
     last = {value.name for value in graph.output}

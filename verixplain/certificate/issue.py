@@ -21,7 +21,13 @@ from verixplain.errors import CheckerError
 from verixplain.explanation import Explanation, Order
 from verixplain.network import Network
 
-WAYS = (Way(), Way(("real",)), Way(("real",), faces=4))
+WAYS = (
+    Way(),
+    Way(("real",)),
+    Way(("real",), faces=4),
+    Way(tree=True),
+    Way(("real",), faces=4, tree=True),
+)
 
 SECONDS = 600.0
 """How long the checker may take at a time for the claims of one input."""
@@ -38,7 +44,7 @@ def issue(found: Certified, seconds: float = SECONDS) -> Certified:
         The same with certificates, the pairs that they decide, and in the notes why there is none.
     """
     explanation = found.explanation
-    asked = wanted(explanation, [one.finding for one in found.claims])
+    asked = wanted(explanation, [one.finding for one in found.claims], found.tree)
     checker = _Checker(explanation.query.network, seconds)
     try:
         accepted = checker.accepted(_made(asked, checker))
@@ -53,15 +59,15 @@ def issue(found: Certified, seconds: float = SECONDS) -> Certified:
             finding = _judged(one.finding, accepted[number], explanation.order)
             one = replace(one, finding=finding)
         claims.append(one)
-    return replace(found, explanation=explanation, claims=tuple(claims))
+    return replace(found, explanation=explanation, claims=tuple(claims), tree=None)
 
 
 def _made(asked: Mapping[int, Wanted], checker: "_Checker") -> dict[int, Made]:
     """The certificates that say most, by the first way that says it."""
     best: dict[int, Made] = {}
     for way in WAYS:
-        left = {n: one for n, one in asked.items() if way.faces <= one.faces}
-        left = {n: one for n, one in left.items() if not (n in best and best[n].most)}
+        open_ = {n: one for n, one in asked.items() if not (n in best and best[n].most)}
+        left = {n: one for n, one in open_.items() if one.takes(way)}
         proved = checker.measured([one.draft(way).encoded() for one in left.values()])
         for (number, want), numbers in zip(left.items(), proved, strict=True):
             made = None if numbers is None else want.made(way, numbers)

@@ -6,13 +6,16 @@ itself claims that, a little weaker.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from verixplain.attack.pgd import representable
 from verixplain.bounds import lower_at
-from verixplain.certificate.draft import Draft, Way
+from verixplain.bounds.split import Tree
+from verixplain.certificate.draft import Draft, Leaves, Way
+from verixplain.certificate.leaves import leaves
 from verixplain.certify.claim import Finding, Ranks, Stands
 from verixplain.certify.order import closure
 from verixplain.certify.stability import Moved, Stability
@@ -61,8 +64,9 @@ class Made:
 class Wanted(Protocol):
     """A certificate that is wanted."""
 
-    faces: int
-    """How many rounds of faces may be of use."""
+    def takes(self, way: Way) -> bool:
+        """Whether this way may help."""
+        ...
 
     def draft(self, way: Way) -> Draft:
         """A certificate whose numbers need not hold."""
@@ -73,8 +77,16 @@ class Wanted(Protocol):
         ...
 
 
-def wanted(explanation: Explanation, findings: Sequence[Finding]) -> dict[int, Wanted]:
-    """What to certify for findings, by their places; nothing for what no certificate can help."""
+def wanted(
+    explanation: Explanation, findings: Sequence[Finding], tree: Tree | None = None
+) -> dict[int, Wanted]:
+    """What to certify for findings, by their places; nothing for what no certificate can help.
+
+    Args:
+        explanation: what was proved of the query.
+        findings: of its claims.
+        tree: of branch and bound.
+    """
     query, overlaps, order = explanation.query, explanation.overlaps, explanation.order
     open_ = [
         (n, f) for n, f in enumerate(findings) if f.status in ("estimate", "unknown", "timeout")
@@ -82,27 +94,37 @@ def wanted(explanation: Explanation, findings: Sequence[Finding]) -> dict[int, W
     ranks = {n: f.rests_on for n, f in open_ if isinstance(f.rests_on, Ranks)}
     ranks = {n: one for n, one in ranks.items() if len(one.pairs)}
     found: dict[int, Wanted] = {
-        n: Decision(query, f.rests_on) for n, f in open_ if isinstance(f.rests_on, Stands)
+        n: Decision(query, f.rests_on, tree) for n, f in open_ if isinstance(f.rests_on, Stands)
     }
     if ranks and overlaps is not None and order is not None:
         for number, one in ranks.items():
             alike = [other.pairs for other in ranks.values() if other.shift == one.shift]
-            found[number] = Ranking(query, overlaps, order.above, np.concatenate(alike), one)
+            found[number] = Ranking(query, overlaps, order.above, np.concatenate(alike), one, tree)
     return found
 
 
 class Decision:
     """The overlap is negative wherever some inputs stay at the center."""
 
-    faces = 4
-
-    def __init__(self, query: Query, stands: Stands) -> None:
-        self.query, self.target = query, query.target
+    def __init__(self, query: Query, stands: Stands, tree: Tree | None) -> None:
+        self.query, self.target, self.tree = query, query.target, tree
         self.sets = [stands.frozen] if len(stands.frozen) else []
         self.rows = len(query.target.matrix(query.network.outputs)[0])
 
+    @cached_property
+    def leaves(self) -> Leaves | None:
+        """Leaves of the whole box, where that is what is claimed."""
+        if self.sets or self.tree is None:
+            return None
+        enough = np.full_like(self.tree.upper, np.inf)
+        enough[:, -1] = -WEAKER
+        return leaves(self.query, self.tree, enough)
+
+    def takes(self, way: Way) -> bool:
+        return not way.tree or self.leaves is not None
+
     def draft(self, way: Way) -> Draft:
-        one = self.sets or way.faces
+        one = self.sets or way.faces or way.tree
         guess = np.full(1 if one else self.rows, -OUT_OF_REACH)
         return self._claims(way, dict.fromkeys(way.semantics, guess))
 
@@ -119,8 +141,8 @@ class Decision:
         return Made(made.encoded(), made.semantics, True, bounds=bounds)
 
     def _claims(self, way: Way, upper: Numbers) -> Draft:
-        draft = Draft(self.query, self.sets, way)
-        if self.sets or way.faces:
+        draft = Draft(self.query, self.sets, way, leaves=self.leaves if way.tree else None)
+        if self.sets or way.faces or way.tree:
             group = np.array([0 if self.sets else -1], np.int32)
             draft.claim("groups", group=group, upper=upper)
         else:
@@ -140,6 +162,7 @@ class Ranking:
         above: the decided pairs.
         all_pairs: of every ranking of the query that is wanted.
         ranks: what is wanted here.
+        tree: of branch and bound.
     """
 
     def __init__(
@@ -149,6 +172,7 @@ class Ranking:
         above: np.ndarray,
         all_pairs: np.ndarray,
         ranks: Ranks,
+        tree: Tree | None,
     ) -> None:
         self.query, self.top, self.pairs, self.count = query, ranks.top, ranks.pairs, len(above)
         self.shift, self.moved, self.ends = ranks.shift, None, (query.box.lower, query.box.upper)
@@ -157,10 +181,12 @@ class Ranking:
             self.proof = Stability(query, overlaps.group_witness)
             self.moved = Moved.of(query.box, ranks.shift, self.proof.engine.device)
             self.guess, self.ends = self.proof.upper(self.moved).rows.max(axis=0), self.moved.sure
-        self.faces = 4 if self.moved is None else 0
+        self.tree = tree if self.moved is None else None
         self._choose_witnesses(overlaps)
         tried = between(above, all_pairs)
-        plain = tried & (self.guess[:, None] < (known if self.moved is None else self.known))
+        known = known if self.moved is None else self.known
+        plain = tried & (self.guess[:, None] < known)
+        self.wanted_below = np.where(plain, known, np.inf).min(axis=1)
         traded = np.argwhere(tried if tried.sum() <= MOST_PAIRS else reduced(tried))
         self.traded = traded[~_share(query, traded)]
         self.high = np.flatnonzero(plain.any(axis=1))
@@ -187,6 +213,23 @@ class Ranking:
         if self.moved is None:
             return lower_at(self.query.network, points, self.query.target)
         return self.proof.lower(self.moved, points, np.arange(self.count))
+
+    @cached_property
+    def leaves(self) -> Leaves | None:
+        """Leaves for what bounds decide, and for rows that cannot be the largest of a group."""
+        if self.tree is None:
+            return None
+        upper = self.tree.upper[:, :-1]
+        enough = np.where(upper < self.known, self.known, np.inf)
+        enough[:, np.setdiff1d(np.arange(self.count), self.traded[:, 0])] = np.inf
+        enough = np.minimum(enough, self.wanted_below)
+        return leaves(
+            self.query, self.tree, np.pad(enough, ((0, 0), (0, 1)), constant_values=np.inf)
+        )
+
+    def takes(self, way: Way) -> bool:
+        """Faces are of one box; leaves cost, and come where nothing else says all."""
+        return (not way.faces or self.moved is None) and (not way.tree or self.leaves is not None)
 
     def draft(self, way: Way) -> Draft:
         upper = dict.fromkeys(way.semantics, self.guess)
@@ -233,7 +276,8 @@ class Ranking:
         traded: np.ndarray,
     ) -> Draft:
         """Upper bounds for some groups, witnesses for some, and exchanges."""
-        draft = Draft(self.query, self.query.groups.members, way, self.shift)
+        sets, tree = self.query.groups.members, self.leaves if way.tree else None
+        draft = Draft(self.query, sets, way, self.shift, tree)
         groups, upper = high
         if len(groups):
             numbers = {name: upper[name][groups] for name in way.semantics}

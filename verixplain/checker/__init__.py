@@ -6,5 +6,6 @@ or REFUSED. `FORMAT.md` beside the writer says what it reads and what it demands
 
 Read it in this order: `reasons` (why it refuses), `rounding` (what floating point may do),
 `wire` and `container` (the two files), `operators` (ONNX node to piece), `pieces` (the five
-kinds of piece), `passes` (bounds), `claims` (what is concluded), `steps` (the whole check).
+kinds of piece), `regions` and `passes` (sets, and bounds over them), `gradients`, `exchange`,
+`faces` and `tree` (what plain bounds do not decide), `claims` (what is concluded), `steps`.
 """

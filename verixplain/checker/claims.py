@@ -17,6 +17,7 @@ from .pieces import State
 from .reasons import MOST_EXCHANGED, Reason, need
 from .regions import Region
 from .rounding import Array, down, up
+from .tree import Tree
 
 FEW = 4  # sets whose boxes are worth a pass of their own
 
@@ -30,6 +31,7 @@ class Question:
     offset: Array
     groups: int
     semantics: tuple[str, ...]
+    tree: Tree | None = None
 
     def wins(self, label: int) -> str:
         """How the class wins where all rows are < 0: by the `largest` score or the `smallest`.
@@ -89,6 +91,7 @@ class Prover:
         self._state: State | None = None
         self._shared: tuple[Array, Array] | None = None
         self._faces: dict[int, list[Face]] = {}
+        self._leaves: Array | None = None
 
     @property
     def state(self) -> State:
@@ -127,11 +130,21 @@ class Prover:
         for bounds, one in zip(found, fresh, strict=True):
             one = up(one + self.question.offset[row])
             bounds[row, place] = np.minimum(bounds[row, place], one)
+        if self.question.tree is not None and not (found[0] <= enough).all():
+            found = [np.minimum(a, b[:, sets]) for a, b in zip(found, self.leaves(), strict=True)]
         for number in np.flatnonzero(~(found[0] <= enough).all(axis=1)).tolist():
             for face in self.faces(number):
                 upper = up(face.upper[sets] + self.question.offset[number])
                 found[0][number] = np.minimum(found[0][number], upper)
         return found[0], found[1]
+
+    def leaves(self) -> Array:
+        """What the tree says of every row on every S_u, (2, rows, sets)."""
+        if self._leaves is None:
+            q = self.question
+            bounds = q.tree.bounds(self.bounder, q.region, self.state, q.matrix) if q.tree else 0.0
+            self._leaves = up(bounds + q.offset[:, None])
+        return self._leaves
 
     def faces(self, row: int) -> list[Face]:
         """Smaller and smaller faces that hold a worst point of a row on every B_u."""

@@ -18,6 +18,8 @@ from .rounding import TINY32, Array
 from .rows import Rows, unit_rows
 
 _CHUNK = 2**21
+ROWS, TREE = -1, -2
+"""Targets of slopes that are no layer: the rows, and the passes of a tree."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Slopes:
 
 @dataclass
 class Recipe:
-    """What the certificate advises. Layers are values of the network; target -1 is the rows."""
+    """What the certificate advises. Layers are values of the network; so are most targets."""
 
     refine: dict[int, Array | None] = field(default_factory=dict)
     """Layer -> neurons of its source with their own pass; None: those that are open."""
@@ -96,7 +98,9 @@ class Bounder:
         for start in range(0, len(rows), self.chunk):
             part = slice(start, start + self.chunk)
             found.append(
-                self._sweep(state, output, Rows(rows[part]), member[part], -1, ids[part], 0, region)
+                self.sweep(
+                    state, output, Rows(rows[part]), member[part], ROWS, ids[part], 0, region
+                )
             )
         return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
 
@@ -133,7 +137,7 @@ class Bounder:
             member = np.zeros(len(part), np.int64)
             for side, sign, ends in ((0, 1.0, highs), (1, -1.0, lows)):
                 rows = unit_rows(self.network.shapes[value], part, np.full(len(part), sign))
-                real, float32 = self._sweep(state, value, rows, member, index, part, side, region)
+                real, float32 = self.sweep(state, value, rows, member, index, part, side, region)
                 ends.append(sign * (float32 if self.float32 else real).T)
         low = np.maximum(np.concatenate(lows, axis=1), state.lower[value][0, neurons])
         high = np.minimum(np.concatenate(highs, axis=1), state.upper[value][0, neurons])
@@ -142,11 +146,20 @@ class Bounder:
         if region.free.shape[1] > 1:
             state.group_ends[value] = (neurons, low, high)
 
-    def _sweep(
+    def sweep(
         self, state: State, value: int, rows: Rows, member: Array, target: int, ids: Array,
-        side: int, region: Region | None,
+        side: int, region: Region | None, added: dict[int, Rows] | None = None,
     ) -> tuple[Array, Array]:  # fmt: skip
-        """Upper bounds of `rows . value` on the state's boxes."""
+        """Upper bounds of `rows . value` on the state's boxes; see `rows`.
+
+        Args:
+            state, rows, member, ids, region: what is bounded, and where.
+            value: what the rows are over.
+            target: for which layer, or else, a recipe's slopes are meant; `ids` is their place.
+            side: 0 for the slopes of upper bounds, 1 for those of lower ones.
+            added: rows over values that are at least 0 there, by value.
+        """
+        added = added or {}
         self.backward_rows += len(rows)
         zero = np.zeros(len(rows))
 
@@ -161,6 +174,8 @@ class Bounder:
         sweep = Sweep(state, member, slopes, zero, zero, zero, flushed)
         sweep.rows[value] = rows
         for index in range(value, 0, -1):
+            if index in added:
+                sweep.add_rows(index, added[index])
             if index in sweep.rows:
                 self.network.pieces[index - 1].backward(index, sweep.rows.pop(index), sweep)
         return sweep.reach(region)

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     ROWS = "rows"
     GROUPS = "groups"
     RECIPE = "recipe"
+    COVER = "cover"
     CLAIM = "claim"
     CLAIM_KIND = "claim-kind"
     SEMANTICS = "semantics"
@@ -52,3 +53,4 @@ MOST_GROUPS = 2**14
 MOST_EXCHANGED = 2**13  # groups among which chains are looked for
 MOST_CLAIMS = 1000
 MOST_ROUNDS = 8  # of faces
+MOST_LEAVES = 2**14

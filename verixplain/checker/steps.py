@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
+from math import prod
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,11 +15,12 @@ from .claims import Claim, Facts, Prover, Question, Reader
 from .container import Tensors, read_certificate
 from .lines import Curved, Kinked
 from .operators import Network, build
-from .passes import Bounder, Recipe, Slopes
+from .passes import ROWS, TREE, Bounder, Recipe, Slopes
 from .pieces import Activation
 from .reasons import (
     MOST_CLAIMS,
     MOST_GROUPS,
+    MOST_LEAVES,
     MOST_MODEL_BYTES,
     MOST_NUMBERS,
     MOST_ROUNDS,
@@ -27,10 +30,11 @@ from .reasons import (
 )
 from .regions import Region
 from .rounding import Array
+from .tree import Tree, covers
 from .wire import read_model
 
 FORMAT = "vxcert/1"
-RECIPE = {"refine", "slopes", "faces"}
+RECIPE = {"refine", "slopes", "faces", "tree"}
 SEMANTICS = (("real",), ("real", "float32"))
 MEANING = {
     "real": "the network of the ONNX file over the real numbers",
@@ -176,6 +180,8 @@ def recipe_is_well_formed(e: Evidence) -> None:
     need(type(rounds) is int and 0 <= rounds <= MOST_ROUNDS, Reason.RECIPE, "rounds of faces")
     need(plain or not rounds, Reason.SEMANTICS, "faces are for the reals and one box")
     e.recipe.rounds = rounds
+    if recipe["tree"] is not None:
+        e.question.tree = _read_tree(e, recipe["tree"])
     for name, chosen in recipe["refine"].items():
         index = _layer(net, name)
         neurons = None
@@ -188,6 +194,43 @@ def recipe_is_well_formed(e: Evidence) -> None:
         _read_slopes(e, entry)
 
 
+def _read_tree(e: Evidence, entry: Any) -> Tree:
+    """Leaves that cover the box, passes over them, multipliers that are not negative."""
+    keys = {"layers", "starts", "splits", "passes", "multipliers"}
+    net, entry = e.network, _entry(entry, keys, Reason.RECIPE)
+    need(isinstance(entry["layers"], list), Reason.RECIPE, "layers of a tree")
+    sources = [_kinked(net, name).sources[0] for name in entry["layers"]]
+    starts = e.tensors.indices(entry["starts"], 2**31)
+    need(2 <= len(starts) <= MOST_LEAVES + 1, Reason.RECIPE, "number of leaves")
+    splits = e.tensors.take(entry["splits"], "I32", (int(starts[-1]), 3)).astype(np.int64)
+    need(starts[0] == 0 and (np.diff(starts) >= 0).all(), Reason.RECIPE, "starts of leaves")
+    leaves = []
+    for begin, end in pairwise(starts.tolist()):
+        leaf = {}
+        for layer, neuron, phase in splits[begin:end].tolist():
+            known = 0 <= layer < len(sources) and 0 <= neuron < net.size(sources[layer])
+            need(known and phase in (1, -1), Reason.RECIPE, "a split")
+            leaf[sources[layer], neuron] = phase
+        need(len(leaf) == end - begin, Reason.RECIPE, "a leaf splits a neuron twice")
+        leaves.append(leaf)
+    need(covers(leaves), Reason.COVER, "the leaves do not cover the box")
+    passes = e.tensors.take(entry["passes"], "I32", (None, 3)).astype(np.int64)
+    passes[:, 2] += 1  # set 0 is group -1
+    sizes = (len(leaves), len(e.question.matrix), e.question.groups + 1)
+    need(((passes >= 0) & (passes < sizes)).all(), Reason.RECIPE, "a pass")
+    need(prod(sizes) <= MOST_NUMBERS, Reason.TOO_LARGE, "leaves times rows times groups")
+    beta = e.tensors.take(entry["multipliers"], "F32", (len(passes), max(map(len, leaves))))
+    need((beta >= 0.0).all(), Reason.RECIPE, "a multiplier is negative")
+    return Tree(leaves, passes, beta)
+
+
+def _kinked(net: Network, name: Any) -> Activation:
+    piece = net.pieces[_layer(net, name) - 1]
+    fits = isinstance(piece, Activation) and isinstance(piece.function, Kinked)
+    need(fits, Reason.RECIPE, f"{name!r} is no Relu or LeakyRelu")
+    return cast(Activation, piece)
+
+
 def _layer(net: Network, name: Any) -> int:
     need(isinstance(name, str) and name in net.layers, Reason.RECIPE, f"no layer {name!r}")
     return net.layers[name]
@@ -197,11 +240,11 @@ def _read_slopes(e: Evidence, entry: Any) -> None:
     net, keys = e.network, {"target", "layer", "columns", "rows", "upper", "lower"}
     entry = _entry(entry, keys, Reason.RECIPE)
     layer = _layer(net, entry["layer"])
-    piece = net.pieces[layer - 1]
-    kinked = isinstance(piece, Activation) and isinstance(piece.function, Kinked)
-    need(kinked, Reason.RECIPE, "slopes for a layer whose lines are not chosen by slope")
-    if entry["target"] is None:
-        target, size = -1, len(e.question.matrix)
+    piece, tree = _kinked(net, entry["layer"]), e.question.tree
+    final = entry["target"] is None or (entry["target"] == "tree" and tree is not None)
+    if final:
+        target = ROWS if tree is None or entry["target"] is None else TREE
+        size = len(tree.passes) if tree and target == TREE else len(e.question.matrix)
         need(entry["lower"] is None, Reason.RECIPE, "the final rows are bounded from above only")
     else:
         target = _layer(net, entry["target"])
