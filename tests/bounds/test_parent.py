@@ -1,7 +1,6 @@
 """One parent pass serves every group: laws of `mathematics`, section 4."""
 
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from verixplain.bounds import Engine, bound, lower_at
 from verixplain.bounds import parent as parent_module
 from verixplain.bounds.enclosure import enclose
 from verixplain.bounds.parent import bound_groups
+from verixplain.bounds.slack import Slack
 from verixplain.errors import OutOfMemoryError
 from verixplain.features import Groups
 from verixplain.query import Box, Query, Target
@@ -123,14 +123,6 @@ def test_a_batch_of_groups_is_its_members(name, chosen, monkeypatch):
     monkeypatch.setattr(parent_module, "_GROUPS", 1)
     alone = parent(query, **chosen)
     np.testing.assert_allclose(together.groups, alone.groups, rtol=1e-9, atol=1e-9)
-
-
-def test_sums_by_index_and_by_product_agree(monkeypatch):
-    query = question("cnn")
-    product = parent(query)
-    monkeypatch.setattr(parent_module, "_FEW", 0)
-    index = parent(query)
-    np.testing.assert_allclose(product.groups, index.groups, rtol=1e-10, atol=1e-10)
 
 
 def test_a_group_of_everything_is_a_point_and_an_empty_one_is_the_box(name):
@@ -273,32 +265,9 @@ def test_no_neuron_of_a_sub_box_leaves_its_interval(name):
 def test_what_lines_are_off_tightens_neurons_behind_them(monkeypatch):
     query = question("cnn", groups="overlapping")
     found = run_parent(query)
-    monkeypatch.setattr(parent_module.Parent, "_slack", lambda self, name, line: None)
+    monkeypatch.setattr(Slack, "gain", lambda self, rows, side: rows.new_zeros(1, len(rows)))
     plain = run_parent(query)
     last = list(found.tight)[-1]
     assert (found.tight[last].upper <= plain.tight[last].upper).all()
     assert (found.tight[last].upper < plain.tight[last].upper - 1e-3).any()
     assert (found.tight[last].lower > plain.tight[last].lower + 1e-3).any()
-
-
-@given(
-    st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=2),
-    st.floats(0, 1),
-    st.floats(0, 1e3),
-    st.floats(0, 1),
-    st.floats(0, 1),
-)
-def test_a_slack_is_never_more_than_a_line_is_off(ends, slope, offset, flat, where):
-    low, high = sorted(ends)
-    tensor = partial(torch.tensor, dtype=torch.float64)
-    slack = parent_module._slack_of(
-        tensor([0]), *(tensor([[end]]) for end in (low, high)), tensor([slope]), tensor([offset]),
-        tensor([flat]),
-    )  # fmt: skip
-    z = Fraction(low) + Fraction(where) * (Fraction(high) - Fraction(low))
-    for point in (Fraction(low), Fraction(high), z, min(max(Fraction(0), low), high)):
-        relu = max(Fraction(point), Fraction(0))
-        over = Fraction(slope) * Fraction(point) + Fraction(offset) - relu
-        under = relu - Fraction(flat) * Fraction(point)
-        assert Fraction(slack.over.item()) <= max(over, Fraction(0))
-        assert Fraction(slack.under.item()) <= max(under, Fraction(0))

@@ -41,6 +41,7 @@ from verixplain.errors import (
 from verixplain.network.primitives import (
     Affine,
     Conv,
+    Kind,
     Linear,
     MatrixProduct,
     MaxPool,
@@ -392,9 +393,14 @@ def _weigh(node: Any, rows: Any, size: Tensor) -> Any:
     if rows is None:
         return 0
     if torch.is_tensor(rows):
-        if not bool(torch.isfinite(rows).all()):
+        sizes = rows.flatten(2).abs()
+        if len(size) == 1:
+            sums = sizes @ size.flatten()
+        else:
+            sums = (sizes * size.flatten(1)).sum(-1)
+        if not bool(torch.isfinite(sums).all()):  # as every size is positive
             raise BoundFailedError(f"coefficients at {node.name!r} are NaN or infinite")
-        return (rows.abs() * size).flatten(2).sum(-1)
+        return sums
     if isinstance(rows, library().patches.Patches):
         if rows.identity == 1:
             if rows.unstable_idx is not None:
@@ -412,6 +418,31 @@ def _weigh(node: Any, rows: Any, size: Tensor) -> Any:
     if rows.index.ndim == 1:
         return flat[rows.index]
     return flat.gather(0, rows.index.reshape(count, batch))
+
+
+def _matrix_of(rows: Any, chosen: Tensor, shape: tuple[int, ...]) -> Tensor | None:
+    """Some of the rows of a pass over one box: (chosen, numbers).
+
+    Args:
+        rows: in a form of auto_LiRPA's.
+        chosen: numbers of rows.
+        shape: of what they act on, with a batch of one.
+    """
+    count = int(np.prod(shape))
+    if torch.is_tensor(rows):
+        return rows.detach().reshape(-1, count)[chosen]
+    if not isinstance(rows, library().patches.Patches) or rows.identity == 1:
+        return None
+    if rows.unstable_idx is None:
+        channels, height, width = rows.output_shape[1:]
+        places = chosen // (height * width), chosen // width % height, chosen % width
+        pieces = rows.patches.reshape(channels, 1, height, width, *rows.patches.shape[-3:])
+        pieces = pieces[places[0], :, places[1], places[2]]
+    else:
+        places = tuple(place[chosen] for place in rows.unstable_idx)
+        pieces = rows.patches[chosen]
+    found = rows.create_similar(pieces, unstable_idx=places).to_matrix(shape)
+    return found.detach().reshape(-1, count)
 
 
 def _added(one: Any, two: Any) -> Any:
@@ -446,7 +477,9 @@ def _refused(method: str, error: Exception) -> UnsupportedBoundError:
     )
 
 
-Side = tuple[Tensor, Tensor] | None
+Coefficients = Callable[[Tensor], tuple[Tensor | None, Tensor | None]]
+"""Numbers of rows -> their coefficients in the lower and the upper side, (rows, numbers) each; None
+where a side is not computed or is not kept as numbers."""
 
 
 class Watcher(Protocol):
@@ -459,25 +492,31 @@ class Watcher(Protocol):
         self,
         name: str,
         line: tuple[Tensor, Tensor, Tensor],
-        coefficients: Callable[[], tuple[Tensor | None, Tensor | None]],
+        coefficients: Coefficients,
     ) -> None:
         """The pass goes through a ReLU.
 
         Args:
             name: of the ReLU's input.
             line: slope and offset of the line above, and slope of the line below, (numbers,) each.
-            coefficients: gives those of the ReLU's output in the lower and the upper side, (rows,
-                numbers) each; None where a side is not computed or is not kept as numbers.
+            coefficients: those of the ReLU's output.
         """
 
-    def rows(self, name: str, index: Tensor | None, sides: list[Side]) -> None:
+    def rows(
+        self,
+        name: str,
+        index: Tensor,
+        lower: Tensor | None,
+        upper: Tensor,
+        coefficients: Coefficients,
+    ) -> None:
         """The pass has ended.
 
         Args:
             name: the value it started from.
-            index: which of its numbers (flattened); None is all.
-            sides: lower and upper: bounds (rows,) with the coefficients of the input (rows,
-                inputs) that they come from; None where a side was not computed.
+            index: which of its numbers (flattened), in the order of the pass's rows.
+            lower, upper: the rows' bounds, (rows,); no lower ones of the output.
+            coefficients: those of the input.
         """
 
 
@@ -521,7 +560,7 @@ class Graph:
         self.module.ibp_intermediate.append(_own_operators()["verixplain::Move"])
         self.activations = plan.relaxed_inputs()
         for step in plan.steps:
-            self._widen(self.module[step.name], step.inputs)
+            self._widen(self.module[step.name], step.kind, step.inputs)
         passes = self.module.backward_general
 
         def one_pass(**settings):
@@ -535,25 +574,24 @@ class Graph:
 
         self.module.backward_general = one_pass
 
-    def _widen(self, node: Any, inputs: tuple[str, ...]) -> None:
+    def _widen(self, node: Any, kind: Kind, inputs: tuple[str, ...]) -> None:
         """Make one node subtract and add its rounding wherever it takes part in a bound."""
         back, forth = node.bound_backward, node.interval_propagate
+        affine, plain = isinstance(kind, Affine), (Tensor, library().patches.Patches)
 
         def bound_backward(last_lower, last_upper, *x, **settings):
-            pairs, low, high = back(last_lower, last_upper, *x, **settings)
+            # Before its first relaxation a pass has one side twice; a unit matrix it keeps so.
+            same = affine and last_lower is last_upper and isinstance(last_lower, plain)
+            pairs, low, high = back(last_lower, None if same else last_upper, *x, **settings)
+            if same:
+                pairs, high = [(rows, rows) for rows, _ in pairs], low
             if self._watcher is not None and type(node).__name__ == "BoundRelu":
                 self._tell(inputs[0], node, x[0], last_lower, last_upper)
             if self._rounding is None:
                 return pairs, low, high
-            spent = [
-                _weigh(node, rows, self._rounding.size(node.name, self.dtype))
-                for rows in (last_lower, last_upper)
-            ]
-            for number, name in enumerate(inputs):
-                if name == self.plan.input:
-                    size = self._rounding.size(name, self.dtype)
-                    for side in (0, 1):
-                        spent[side] = _added(spent[side], _weigh(node, pairs[number][side], size))
+            spent = [self._rounded(node, last_lower, pairs, 0, inputs)] * 2
+            if not same:
+                spent[1] = self._rounded(node, last_upper, pairs, 1, inputs)
             if last_upper is not None:
                 self._spent = _added(
                     self._spent, spent[1].detach() if torch.is_tensor(spent[1]) else spent[1]
@@ -568,6 +606,18 @@ class Graph:
             return low - size, high + size
 
         node.bound_backward, node.interval_propagate = bound_backward, interval_propagate
+
+    def _rounded(
+        self, node: Any, rows: Any, pairs: list, side: int, inputs: tuple[str, ...]
+    ) -> Any:
+        """What rounding can do to one side of a bound at one node, and at the input behind it."""
+        spent = _weigh(node, rows, self._rounding.size(node.name, self.dtype))  # type: ignore[union-attr]
+        if self.plan.input in inputs:
+            size = self._rounding.size(self.plan.input, self.dtype)  # type: ignore[union-attr]
+            for number, name in enumerate(inputs):
+                if name == self.plan.input:
+                    spent = _added(spent, _weigh(node, pairs[number][side], size))
+        return spent
 
     def bounds(
         self,
@@ -645,40 +695,34 @@ class Graph:
         return result
 
     def _report(self, name: str, index: Any, low: Any, high: Any) -> None:
-        """Hand over what a pass over one box has found, in plain tensors."""
+        """Hand over what a pass over one box has found."""
         root = self.module[self.plan.input]
         if isinstance(index, tuple):  # channel, row, column
             channel, row, column = index
             _, rows, columns = self.plan.shapes[name]
             index = (channel * rows + row) * columns + column
-        sides: list[Side] = []
-        for ends, rows in ((low, root.lA), (high, root.uA)):
-            if ends is None or rows is None:
-                sides.append(None)
-                continue
-            if isinstance(rows, library().patches.Patches):
-                rows = rows.to_matrix((1, *self.plan.shapes[self.plan.input]))
-            ends = ends.detach().flatten()
-            sides.append((ends, rows.detach().reshape(len(ends), -1)))
-        self._watcher.rows(name, index, sides)  # type: ignore[union-attr]
+        if index is None:
+            index = torch.arange(high.numel(), device=high.device)
+        coefficients = self._coefficients(self.plan.input, root.lA, root.uA)
+        low = None if low is None else low.detach().flatten()
+        self._watcher.rows(name, index, low, high.detach().flatten(), coefficients)  # type: ignore[union-attr]
 
     def _tell(self, name: str, node: Any, ends: Any, low: Any, high: Any) -> None:
         """Hand over what a pass does at a ReLU: its line once more, and the coefficients."""
-        slope, offset, flat = node._backward_relaxation(low, high, ends, None, None)[:3]
+        line = tuple(
+            part.flatten() for part in node._backward_relaxation(low, high, ends, None, None)[:3]
+        )
+        self._watcher.relu(name, line, self._coefficients(name, low, high))  # type: ignore[union-attr]
 
-        def matrix(rows: Any) -> Tensor | None:
-            if isinstance(rows, library().patches.Patches):
-                if rows.identity == 1:
-                    return None
-                rows = rows.to_matrix((1, *self.plan.shapes[name]))
-            return rows.reshape(-1, slope.numel()) if torch.is_tensor(rows) else None
+    def _coefficients(self, name: str, low: Any, high: Any) -> Coefficients:
+        """Coefficients of a value, in whatever form auto_LiRPA keeps them, as plain tensors."""
+        shape = (1, *self.plan.shapes[name])
 
-        def coefficients() -> tuple[Tensor | None, Tensor | None]:
-            first = matrix(low)
-            return first, first if high is low else matrix(high)
+        def coefficients(chosen: Tensor) -> tuple[Tensor | None, Tensor | None]:
+            first = _matrix_of(low, chosen, shape)
+            return first, first if high is low else _matrix_of(high, chosen, shape)
 
-        line = (slope.flatten(), offset.flatten(), flat.flatten())
-        self._watcher.relu(name, line, coefficients)  # type: ignore[union-attr]
+        return coefficients
 
     def _look(self, held: Mapping[str, Any] | None) -> Any:
         """How the interval in use for a relaxed input is found.

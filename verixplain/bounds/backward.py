@@ -165,10 +165,9 @@ def _piecewise(
     at = flat[:, index]
     picked = None if chosen is None else chosen.flatten(1)[:, index]
     found = univariate_lines(kind, ends.lowest, ends.highest, picked)
-    positive, negative = at.clamp(min=0), at.clamp(max=0)
     slopes = flat * stable
-    slopes[:, index] = positive * found.upper_slope + negative * found.lower_slope
-    return [slopes.reshape(rows.shape)], (positive * found.upper_offset).sum(1)
+    slopes[:, index] = at * torch.where(at > 0, found.upper_slope, found.lower_slope)
+    return [slopes.reshape(rows.shape)], (at.clamp(min=0) * found.upper_offset).sum(1)
 
 
 def _flat_slope(kind: Univariate) -> float:
@@ -197,14 +196,14 @@ def univariate_lines(
         return lines(kind, low, high)
     flat = _flat_slope(kind)
     left, right = low.clamp(max=0), high.clamp(min=0)
-    open_ = (left < 0) & (right > 0)
-    width = torch.where(open_, right - left, 1.0)
-    steep = _slopes(low >= 0, flat, low)
-    upper = torch.where(open_, (right - flat * left) / width, steep)
-    least = _slopes(right > -left, flat, low) if chosen is None else chosen
-    lower = torch.where(open_, least, steep)
-    offset = torch.where(open_, right * (1 - upper), 0.0)
-    return Lines(lower, torch.zeros_like(low), upper, offset)
+    # Of an interval without the kink one end is now 0, and the chord is the function.
+    share = right / (right - left).clamp_(min=torch.finfo(low.dtype).tiny)
+    upper = share if flat == 0 else flat + (1 - flat) * share
+    if chosen is None:
+        lower = _slopes(right > -left, flat, low)
+    else:
+        lower = torch.where((left < 0) & (right > 0), chosen, upper)
+    return Lines(lower, torch.zeros_like(low), upper, right * (1 - upper))
 
 
 def _product(

@@ -24,21 +24,23 @@ import torch
 from torch import Tensor
 
 from verixplain.bounds import Engine, out_of_memory
-from verixplain.bounds._lirpa import Side, undisturbed
+from verixplain.bounds._lirpa import Coefficients, undisturbed
 from verixplain.bounds.adam import Adam
 from verixplain.bounds.backward import Above, Bounded, Open, above
 from verixplain.bounds.enclosure import UNIT, Interval, Rounding, enclose, through
+from verixplain.bounds.frozen import Frozen
+from verixplain.bounds.slack import Line, Slack, slack_of
 from verixplain.errors import BoundFailedError, OutOfMemoryError, RegionError
 from verixplain.features import Groups
-from verixplain.network.primitives import MaxPool, Rearrange, Univariate
+from verixplain.network.primitives import Affine, MaxPool, Plan, Rearrange, Univariate
 from verixplain.query import Box, Target
 
 Progress = Callable[[str, int, int], None]
 
 _GROUPS = 128
 """Groups carried together at most: more no longer helps on a CPU."""
-_FEW = 256
-"""Up to so many groups a matrix product is faster than adding by index."""
+_ROWS = 64
+"""Rows of coefficients turned into bounds of groups together: more leave a CPU's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,70 +145,21 @@ def linear_bounds(
     return parent.rows_upper, parent.shared
 
 
-class _Memberships:
-    """Sums over the inputs of every group: a product for few groups, by index for many."""
-
-    def __init__(self, groups: Groups, dtype: torch.dtype, device: str) -> None:
-        self.count = len(groups)
-        counted = np.bincount(np.concatenate(groups.members), minlength=int(np.prod(groups.shape)))
-        self.by_index = self.count > _FEW and bool((counted <= 1).all())
-        if self.by_index:
-            labels = groups.label_map().ravel()
-            self.labels = torch.as_tensor(np.where(labels < 0, self.count, labels), device=device)
-        else:
-            self.table = torch.as_tensor(groups.memberships().T, dtype=dtype, device=device)
-
-    def sums(self, parts: Tensor) -> Tensor:
-        """(rows, inputs) -> (rows, groups)."""
-        if not self.by_index:
-            return parts @ self.table
-        found = parts.new_zeros(len(parts), self.count + 1)
-        return found.index_add_(1, self.labels, parts)[:, : self.count]
-
-
 @dataclass(frozen=True)
 class _Tight:
-    """Bounds of the neurons `index` of one value over every B_u: (groups, neurons) each."""
-
-    index: Tensor
-    lower: Tensor
-    upper: Tensor
-
-
-@dataclass(frozen=True)
-class _Slack:
-    """How far lines are from ReLUs `index` on every B_u, at the least: (neurons, groups) each."""
-
-    index: Tensor
-    over: Tensor
-    under: Tensor
-
-
-def _slack_of(
-    index: Tensor, lower: Tensor, upper: Tensor, slope: Tensor, offset: Tensor, flat: Tensor
-) -> _Slack:
-    """The slack of lines over [lower, upper], rounded down.
+    """Bounds of the neurons `index` of one value.
 
     Args:
         index: numbers of the neurons.
-        lower, upper: their ends for every group, (neurons, groups).
-        slope, offset: of the lines above, (neurons,).
-        flat: slopes of the lines below, through zero, (neurons,).
+        low, high: over B, (neurons,).
+        lower, upper: over every B_u, (groups, neurons).
     """
-    slope, offset, flat = slope[:, None], offset[:, None], flat[:, None]
-    # relu(z) - slope z is convex: largest at an end. relu(z) - flat z is smallest at an end or,
-    # where the interval holds zero, zero.
-    ends = [end.clamp(min=0) - slope * end for end in (lower, upper)]
-    over = offset - torch.maximum(*ends)
-    under = torch.maximum((1 - flat) * lower, -flat * upper)
-    sizes = lower.abs() + upper.abs() + offset.abs()
-    error = 8 * UNIT[lower.dtype] * sizes + torch.finfo(lower.dtype).tiny
-    return _Slack(index, (over - error).clamp(min=0), (under - error).clamp(min=0))
 
-
-def _joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:
-    """The chunks of one layer as one."""
-    return [torch.cat(column, -1) for column in zip(*parts, strict=True)]
+    index: Tensor
+    low: Tensor
+    high: Tensor
+    lower: Tensor
+    upper: Tensor
 
 
 class Parent:
@@ -224,50 +177,24 @@ class Parent:
     ) -> None:
         self.engine, self.plan, self.groups = engine, engine.plan, groups
         self.intermediate = intermediate
-        middle = engine.tensor(box.center)
-        self.lower, self.upper = engine.tensor(box.lower), engine.tensor(box.upper)
-        self.center = middle.to(engine.dtype).flatten()
-        self.whole = self._offsets(middle, self.lower, self.upper)
-        self.on_face = face is not None
-        if face is not None:
-            self.lower, self.upper = engine.tensor(face[0]), engine.tensor(face[1])
-        self.low, self.high = self._offsets(middle, self.lower, self.upper)
-        self.still = (middle, middle)
-        if held is not None:
-            self.still = engine.tensor(held[0]), engine.tensor(held[1])
-        self.held_low, self.held_high = self._offsets(middle, *self.still)
-        hull = engine.tensor(box.lower)[None], engine.tensor(box.upper)[None]
-        self.hull = hull
-        self.values = enclose(engine.exact, *hull, engine.widen)
+        self.hull = engine.tensor(box.lower)[None], engine.tensor(box.upper)[None]
+        self.values = enclose(engine.exact, *self.hull, engine.widen)
         self.steps = {step.name: step for step in self.plan.steps}
+        self.kinked = _kinked(self.plan)
         self.bounded: dict[str, tuple[Tensor, Tensor]] = {}
         self.tight: dict[str, _Tight] = {}
         self.slopes: dict[str, Tensor] | None = None
-        self._parts: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
-        self._slacks: dict[str, _Slack | None] = {}
-        self._gains: list[Tensor | None] = [None, None]
-        self.members = _Memberships(groups, engine.dtype, engine.device)
-        self.rounding = Rounding(
-            engine.exact,
-            Interval(*hull),
-            UNIT[engine.dtype],
-            self._look,
-        )
-        if not self.members.by_index:
-            high, low = self.high - self.held_high, self.low - self.held_low
-            self.middles = ((high + low) / 2)[:, None] * self.members.table
-            self.radii = ((high - low) / 2)[:, None] * self.members.table
-        self.share = self._frozen_share()
+        self._parts: dict[str, list[_Tight]] = {}
+        self._slacks: dict[str, Slack] = {}
+        self._passed: list[tuple[Slack, Coefficients]] = []
+        self.rounding = Rounding(engine.exact, Interval(*self.hull), UNIT[engine.dtype], self._look)
+        self.inputs = Frozen(engine, box, groups, face, held, self._size_of_input)
+        self.center, self.frozen = self.inputs.center, self.inputs.members
+        self.over_groups, self.furthest = self.inputs.over_groups, self.inputs.furthest
         matrix, offsets = target.matrix(engine.network.outputs)
         self.matrix = engine.tensor(matrix).to(engine.dtype)
         self.offsets = engine.tensor(offsets)
         self.reducing = 0.0
-
-    def _offsets(self, middle: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
-        """Ends from the center, (inputs,) each, rounded outward."""
-        low, high = self.engine.outward(lower - middle, upper - middle)
-        # The differences were rounded in float64: one step further out, but never across zero.
-        return _widened(low, -torch.inf).flatten(), _widened(high, torch.inf).flatten()
 
     def _look(self, name: str) -> Interval | None:
         if name not in self.bounded:
@@ -282,6 +209,11 @@ class Parent:
         # At the input: center, offsets, and the sums over all inputs and over groups.
         return 4 * size if name == self.plan.input else size
 
+    def _size_of_input(self) -> Tensor:
+        if not self.engine.widen:
+            return torch.zeros_like(self.center)
+        return self.rounding.size(self.plan.input, self.engine.dtype).flatten()
+
     def run(self, iterations: int) -> None:
         """Everything that comes from the whole box: coefficients, and what they give the groups.
 
@@ -289,7 +221,7 @@ class Parent:
         soon as its backward pass is over, and a large layer's pass is made in parts.
         """
         low, high = self.engine.outward(*self.hull)
-        reference = {
+        self.reference = {
             name: self.engine.outward(known.lower, known.upper)
             for name, known in self.values.items()
         }
@@ -298,26 +230,23 @@ class Parent:
             low,
             high,
             self.matrix[None],
-            reference,
+            self.reference,
             {},
             self.engine.rows_at_once(self.values, len(self.matrix)),
             self.engine.widen,
             self,
         )
         self.bounded = {name: used[name] for name in self.plan.relaxed_inputs()}
-        for name, parts in self._parts.items():
-            index, lower, upper = _joined(parts)
-            low, high = (side.flatten()[index] for side in self.bounded[name])
-            self.tight[name] = _Tight(index, torch.maximum(lower, low), torch.minimum(upper, high))
-            self._check_rest_is_stable(name, index)
+        for name in self._parts:
+            self._check_rest_is_stable(name, self._tight(name).index)
         self._parts.clear()
         self._slacks.clear()
+        self._passed.clear()
         if iterations:
-            self.begin()  # what was gained belongs to other slopes
             self.slopes = self._optimised(iterations)
             found = self._above(self.plan.output, self._rows(), self.bounded, self.slopes)
-            whole = found.constant + found.slopes @ self.center + self._moves(found.slopes).sum(1)
-            self._last(whole, found.slopes)
+            whole = found.constant + self.inputs.largest(found.slopes)
+            self._last(self.over_groups(whole, found.slopes, +1), whole)
 
     def _check_rest_is_stable(self, name: str, index: Tensor) -> None:
         """Numbers without coefficients are taken as stable, which they must be."""
@@ -330,117 +259,92 @@ class Parent:
                 "use --engine per-group"
             )
 
+    def _tight(self, name: str) -> _Tight:
+        """Bounds of a value whose passes are all over."""
+        if name not in self.tight:
+            columns = [vars(part).values() for part in self._parts[name]]
+            self.tight[name] = _Tight(*[torch.cat(part, -1) for part in zip(*columns, strict=True)])
+        return self.tight[name]
+
     def begin(self) -> None:
         """A backward pass begins."""
-        self._gains = [None, None]
+        self._passed.clear()
 
-    def relu(
+    def relu(self, name: str, line: Line, coefficients: Coefficients) -> None:
+        """The pass goes through a ReLU: what its line is off counts once the pass has ended."""
+        begin = time.perf_counter()
+        if name in self._parts:
+            if name not in self._slacks:
+                at = self._tight(name)
+                slope, offset, flat = (part[at.index] for part in line)
+                self._slacks[name] = slack_of(
+                    at.index, at.lower, at.upper, (at.low, at.high), (slope, offset, flat)
+                )
+            self._passed.append((self._slacks[name], coefficients))
+        self.reducing += time.perf_counter() - begin
+
+    def rows(
         self,
         name: str,
-        line: tuple[Tensor, Tensor, Tensor],
-        coefficients: Callable[[], tuple[Tensor | None, Tensor | None]],
+        index: Tensor,
+        lower: Tensor | None,
+        upper: Tensor,
+        coefficients: Coefficients,
     ) -> None:
-        """What the line is off its ReLU on every B_u, times the coefficients of a pass."""
-        begin = time.perf_counter()
-        slack = self._slack(name, line)
-        if slack is not None:
-            for side, rows in enumerate(coefficients()):
-                if rows is None:
-                    continue
-                rows = rows[:, slack.index]
-                plus, minus = (slack.over, slack.under) if side else (slack.under, slack.over)
-                gain = rows.clamp(min=0) @ plus + (-rows).clamp(min=0) @ minus
-                gain *= 1 - 4 * (len(slack.index) + 4) * UNIT[self.engine.dtype]
-                past = self._gains[side]
-                self._gains[side] = gain if past is None else past + gain
-        self.reducing += time.perf_counter() - begin
-
-    def rows(self, name: str, index: Tensor | None, sides: list[Side]) -> None:
         """Bounds over every group from one pass's coefficients."""
         begin = time.perf_counter()
-        below_side, over_side = sides
-        if name == self.plan.output and over_side is not None:
-            self._last(*over_side)
-        elif below_side is not None and over_side is not None:
-            (low, below), (high, over) = below_side, over_side
-            lower = self._gained(self.over_groups(self._on_face(low, below, -1), below, -1), -1)
-            upper = self._gained(self.over_groups(self._on_face(high, over, +1), over, +1), +1)
-            chosen = torch.arange(len(low), device=low.device) if index is None else index
-            self._parts.setdefault(name, []).append((chosen, lower.T, upper.T))
+        kept = torch.arange(len(index), device=index.device)
+        if name == self.plan.output:
+            (over,) = self._over_groups((None, upper), coefficients, kept)
+            self._last(over.T, upper)
+        elif lower is not None:
+            low, high = (side.flatten()[index] for side in self.reference[name])
+            low, high = torch.maximum(low, lower), torch.minimum(high, upper)
+            if name in self.kinked:  # what is stable on B needs no bounds over B_u
+                kept = kept[(low < 0) & (high > 0)]
+            below, over = self._over_groups((lower, upper), coefficients, kept)
+            low, high = low[kept], high[kept]
+            tight = torch.maximum(below, low), torch.minimum(over, high)
+            self._parts.setdefault(name, []).append(_Tight(index[kept], low, high, *tight))
         self.reducing += time.perf_counter() - begin
 
-    def _slack(self, name: str, line: tuple[Tensor, Tensor, Tensor]) -> _Slack | None:
-        """How far the line of a ReLU is from it on every B_u, at the least."""
-        if name not in self._slacks:
-            found = None
-            if name in self._parts:
-                index, lower, upper = _joined(self._parts[name])
-                found = _slack_of(index, lower.T, upper.T, *(part[index] for part in line))
-            self._slacks[name] = found
-        return self._slacks[name]
+    def _over_groups(
+        self, ends: tuple[Tensor | None, Tensor], coefficients: Coefficients, chosen: Tensor
+    ) -> list[Tensor]:
+        """Bounds over every B_u of some rows of a pass, lower and upper: (groups, chosen) each."""
+        parts = [self._few_over_groups(ends, coefficients, few) for few in chosen.split(_ROWS)]
+        return [torch.cat(side, 1) for side in zip(*parts, strict=True)]
 
-    def _gained(self, bounds: Tensor, side: int) -> Tensor:
-        """Bounds (rows, groups) without what the lines of the pass were off."""
-        gain = self._gains[side > 0]
-        if gain is None:
-            return bounds
-        # The product was rounded (see `relu`), and this difference is.
-        dtype = self.engine.dtype
-        error = 4 * UNIT[dtype] * bounds.abs() + torch.finfo(dtype).tiny
-        gain = (gain - error).clamp(min=0)
-        return bounds - side * gain
+    def _few_over_groups(
+        self, ends: tuple[Tensor | None, Tensor], coefficients: Coefficients, chosen: Tensor
+    ) -> list[Tensor]:
+        gains: list[Tensor | None] = [None, None]
+        for slack, found in self._passed:
+            for side, rows in enumerate(found(chosen)):
+                if rows is not None:
+                    gain, past = slack.gain(rows, 2 * side - 1), gains[side]
+                    gains[side] = gain if past is None else past + gain
+        bounds, below, parts = [], None, None
+        for side, whole, slopes, gain in zip(
+            (-1, +1), ends, coefficients(chosen), gains, strict=True
+        ):
+            if whole is None or slopes is None:
+                continue
+            if parts is None or slopes is not below:  # before the first relaxation they are one
+                below, parts = slopes, self.inputs.of_groups(slopes)
+            whole = self.inputs.on_face(whole[chosen], slopes, side)
+            found = self.inputs.without(parts, whole, side)
+            bounds.append(found if gain is None else self._less(found, gain, side))
+        return bounds
 
-    def over_groups(self, whole: Tensor, slopes: Tensor, side: int) -> Tensor:
-        """Bounds over every B_u, from those over B and their coefficients: (rows, groups).
+    def _less(self, bounds: Tensor, gain: Tensor, side: int) -> Tensor:
+        """Bounds without what the lines of a pass are off, rounded outward."""
+        unit, tiny = UNIT[bounds.dtype], torch.finfo(bounds.dtype).tiny
+        gain = gain * (1 - 4 * len(self._passed) * unit) - (4 * unit * bounds.abs() + tiny)
+        return bounds - side * gain.clamp(min=0)
 
-        Args:
-            whole: bounds over B, (rows,).
-            slopes: coefficients of the input, (rows, inputs).
-            side: +1 for upper bounds, -1 for lower ones.
-        """
-        sizes = slopes.abs()
-        # Forming contributions and their sums, each at most |slopes| times the offsets, and what
-        # stays of them where a frozen group may still move.
-        margin = sizes @ (6 * self._size_of_input())
-        if self.members.by_index:
-            signed = slopes if side > 0 else -slopes
-            moved = self.members.sums(self._moves(signed) - self._held_moves(signed))
-        else:  # max(s high, s low) = s middle + |s| radius, and both sums are products
-            moved = side * (slopes @ self.middles) + sizes @ self.radii
-        return whole[:, None] - side * (moved - margin[:, None])
-
-    def _on_face(self, whole: Tensor, slopes: Tensor, side: int) -> Tensor:
-        """Bounds over the face from those over the box: other moves of the same coefficients.
-
-        Args:
-            whole: bounds over the box, (rows,).
-            slopes: coefficients of the input, (rows, inputs).
-            side: +1 for upper bounds, -1 for lower ones.
-        """
-        if not self.on_face:
-            return whole
-        signed = slopes if side > 0 else -slopes
-        low, high = self.whole
-        less = (signed * torch.where(signed > 0, high, low) - self._moves(signed)).sum(1)
-        margin = slopes.abs() @ (8 * self._size_of_input())
-        return whole - side * (less - margin)
-
-    def _moves(self, slopes: Tensor) -> Tensor:
-        """How much each input adds to a row's maximum, beyond its value at the center."""
-        return slopes * torch.where(slopes > 0, self.high, self.low)
-
-    def _held_moves(self, slopes: Tensor) -> Tensor:
-        """The same of inputs that are frozen."""
-        return slopes * torch.where(slopes > 0, self.held_high, self.held_low)
-
-    def _size_of_input(self) -> Tensor:
-        if not self.engine.widen:
-            return torch.zeros_like(self.center)
-        return self.rounding.size(self.plan.input, self.engine.dtype).flatten()
-
-    def _last(self, whole: Tensor, slopes: Tensor) -> None:
-        """The rows over B, and every group's bound from the same coefficients."""
-        groups = self._gained(self.over_groups(whole, slopes, +1), +1)
+    def _last(self, groups: Tensor, whole: Tensor) -> None:
+        """The rows over every B_u, (rows, groups), and over B, (rows,)."""
         self.rows_upper = self.numbers(whole.double() + self.offsets)
         self.rows_shared = groups.double() + self.offsets[:, None]
         self.shared = self.numbers(self.rows_shared)
@@ -477,8 +381,7 @@ class Parent:
         for _ in range(iterations):
             with torch.enable_grad():
                 found = self._above(self.plan.output, rows, self.bounded, slopes)
-                whole = found.constant + found.slopes @ self.center
-                whole = whole + self._moves(found.slopes).sum(1)
+                whole = found.constant + self.inputs.largest(found.slopes)
                 whole.sum().backward()
             better = whole.detach() < lowest
             lowest = torch.where(better, whole.detach(), lowest)
@@ -490,28 +393,25 @@ class Parent:
         return best
 
     def refine(self, progress: Progress | None) -> tuple[np.ndarray, int]:
-        """Every group's rows again, with lines of its own, largest shared bound first."""
-        count, evaluated = len(self.groups), 0
-        order = self.rows_shared.argsort(0, descending=True)
+        """Rows of groups again, with lines of their own: of each group first the largest."""
+        shared, count, evaluated = self.rows_shared, len(self.groups), 0
+        order = shared.argsort(0, descending=True)
         best = torch.full((count,), -torch.inf, dtype=torch.float64, device=order.device)
         # A group that freezes nothing that could move: `B_u` is `B`, and its bound the parent's.
-        settled = self.share == 0
-        best[settled] = self.rows_shared.amax(0)[settled]
-        narrow = self.share > 0.5
-        for place, rows in enumerate(order):
-            bound = self.rows_shared.gather(0, rows[None])[0]
-            todo = (bound > best).nonzero().flatten()
-            if not len(todo):
-                break
-            done = count - len(todo)
-            for part in self._batches(todo[narrow[todo]], todo[~narrow[todo]]):
-                found = torch.minimum(self._in_parts(part, rows), bound[part])
-                self.rows_own[rows[part], part] = found
-                best[part] = torch.maximum(best[part], found)
-                done += len(part)
-                if progress is not None and place == 0:
-                    progress("bound", done, count)
-            evaluated += len(todo)
+        settled = self.inputs.share == 0
+        best[settled] = shared.amax(0)[settled]
+        for first, places in ((True, order[:1]), (False, order[1:])):
+            rows = places.flatten()
+            groups = torch.arange(count, device=rows.device).repeat(len(places))
+            for batch in self._batches(groups, shared[rows, groups] > best[groups]):
+                batch = batch[shared[rows[batch], groups[batch]] > best[groups[batch]]]
+                row, part = rows[batch], groups[batch]
+                found = torch.minimum(self._in_parts(part, row), shared[row, part])
+                self.rows_own[row, part] = found
+                best.scatter_reduce_(0, part, found, "amax")
+                evaluated += len(part)
+                if progress is not None and first:
+                    progress("bound", evaluated, count)
         return self.numbers(best), evaluated
 
     def rows_refined(self) -> np.ndarray:
@@ -529,32 +429,34 @@ class Parent:
             )
         return found
 
-    def _batches(self, *kinds: Tensor) -> list[Tensor]:
-        """Groups of one kind at a time, as many together as fit in memory."""
+    def _batches(self, groups: Tensor, chosen: Tensor) -> list[Tensor]:
+        """Numbers of chosen pairs, as many together as fit in memory; `within` bounds two kinds."""
         sizes = sum(int(np.prod(shape)) for shape in self.plan.shapes.values())
         each = 8 * sizes * self.engine.dtype.itemsize
         size = max(1, min(_GROUPS, self.engine.memory() // each // 2))
+        narrow = self.inputs.share[groups] > 0.5
+        kinds = [(chosen & kind).nonzero().flatten() for kind in (narrow, ~narrow)]
         return [part for kind in kinds if len(kind) for part in kind.split(size)]
 
     def _in_parts(self, part: Tensor, rows: Tensor) -> Tensor:
         """`_refined`, in halves where memory runs out."""
         try:
-            return self._refined(part, rows[part])
+            return self._refined(part, rows)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
             if len(part) == 1:
                 raise OutOfMemoryError("not even one group fits in memory") from error
         half = len(part) // 2
-        return torch.cat([self._in_parts(part[:half], rows), self._in_parts(part[half:], rows)])
-
-    def _frozen_share(self) -> Tensor:
-        """How much of what can move each group freezes: (groups,), between 0 and 1."""
-        moving = ((self.low < 0) | (self.high > 0)).to(self.engine.dtype)
-        return self.members.sums(moving[None])[0] / moving.sum().clamp(min=1)
+        return torch.cat(
+            [
+                self._in_parts(part[:half], rows[:half]),
+                self._in_parts(part[half:], rows[half:]),
+            ]
+        )
 
     def _refined(self, part: Tensor, rows: Tensor) -> Tensor:
-        """Upper bounds of one row for each of some groups: (groups,)."""
+        """Upper bounds of a row over each of some groups: (groups,)."""
         begin = self.matrix[rows].reshape(len(part), *self.plan.shapes[self.plan.output])
         slopes = None
         if self.slopes is not None:
@@ -583,31 +485,14 @@ class Parent:
             slopes, added, seen: as for `above`.
         """
         found = above(self.plan, self.plan.output, begin, bounded, self._sizes, slopes, added, seen)
-        moves = torch.where(held, self._held_moves(found.slopes), self._moves(found.slopes))
-        upper = found.constant + found.slopes @ self.center + moves.sum(1)
+        upper = found.constant + self.inputs.largest(found.slopes, held)
         return upper.double() + self.offsets[rows], found.slopes
-
-    def frozen(self, part: Tensor) -> Tensor:
-        """Inputs that each of some groups freezes: (groups, inputs)."""
-        held = np.stack([self._row_of(int(u)) for u in part.tolist()])
-        return torch.as_tensor(held, device=part.device)
-
-    def furthest(self, slopes: Tensor, held: Tensor) -> np.ndarray:
-        """Where linear functions are largest over sub-boxes: (n, *input shape)."""
-        ends = torch.where(slopes > 0, self.upper.flatten(), self.lower.flatten())
-        points = torch.where(held, self.still[0].flatten(), ends)
-        return points.reshape(-1, *self.lower.shape).cpu().numpy()
-
-    def _row_of(self, group: int) -> np.ndarray:
-        row = np.zeros(len(self.center), dtype=bool)
-        row[self.groups.members[group]] = True
-        return row
 
     def within(self, part: Tensor, held: Tensor) -> Bounded:
         """Bounds of every relaxed step's inputs over some B_u: (groups, *shape) each."""
         if self.intermediate == "ibp":
-            return self._intervals_within(part, held)
-        if bool((self.share[part] > 0.5).all()):
+            return self._intervals_within(held)
+        if bool((self.inputs.share[part] > 0.5).all()):
             return self._cut_within(part, held)
         found: dict[str, tuple[Tensor, Tensor] | Open] = {}
         for name, (low, high) in self.bounded.items():
@@ -622,7 +507,7 @@ class Parent:
 
     def _cut_within(self, part: Tensor, held: Tensor) -> Bounded:
         """Where little is left to move, the intervals of B_u itself are tighter: both are used."""
-        values = self._intervals_within(part, held)
+        values = self._intervals_within(held)
         found: dict[str, tuple[Tensor, Tensor]] = {}
         for name, (low, high) in self.bounded.items():
             if name in self.tight:
@@ -656,14 +541,8 @@ class Parent:
         ends = through(self.steps[name], [Interval(a.double(), b.double()) for a, b in parts])
         return self.engine.outward(ends.lower, ends.upper)
 
-    def _intervals_within(self, part: Tensor, held: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        held = held.reshape(len(part), *self.lower.shape)
-        values = enclose(
-            self.engine.exact,
-            torch.where(held, self.still[0], self.lower),
-            torch.where(held, self.still[1], self.upper),
-            self.engine.widen,
-        )
+    def _intervals_within(self, held: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        values = enclose(self.engine.exact, *self.inputs.within(held), self.engine.widen)
         return {
             name: self.engine.outward(values[name].lower, values[name].upper)
             for name in self.bounded
@@ -674,8 +553,12 @@ class Parent:
         return np.nextafter(values.double().cpu().numpy(), np.inf)
 
 
-def _widened(values: Tensor, towards: float) -> Tensor:
-    """One step towards an end, where the value is not zero (the center is in the box exactly)."""
-    return torch.where(
-        values == 0, values, torch.nextafter(values, torch.full_like(values, towards))
-    )
+def _kinked(plan: Plan) -> set[str]:
+    """Values that only piecewise linear functions of one number act on."""
+    piecewise, others = set(), set()
+    for step in plan.steps:
+        if isinstance(step.kind, Univariate) and step.kind.native is not None:
+            piecewise.update(step.inputs)
+        elif not isinstance(step.kind, Affine):
+            others.update(step.inputs)
+    return piecewise - others

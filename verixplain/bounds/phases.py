@@ -10,7 +10,7 @@ Source: the multipliers of beta-CROWN (Wang et al. 2021, arXiv:2103.06624), on t
 pass; the median is ours.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from verixplain.bounds import Engine
-from verixplain.bounds._lirpa import Side, undisturbed
+from verixplain.bounds._lirpa import Coefficients, undisturbed
 from verixplain.bounds.enclosure import UNIT64, enclose, gamma
 from verixplain.bounds.products import Ends
 from verixplain.network.primitives import Univariate
@@ -185,25 +185,29 @@ class _Lines:
     """Keeps what the passes over a box say of the values inside (see `Watcher`)."""
 
     def __init__(self) -> None:
-        self.found: dict[str, list[tuple[Tensor | None, Ends, Ends]]] = {}
+        self.found: dict[str, list[tuple[Tensor, Ends, Ends]]] = {}
 
     def begin(self) -> None:
         """Nothing to do."""
 
-    def relu(self, name: str, line: Any, coefficients: Callable[[], Any]) -> None:
+    def relu(self, name: str, line: Any, coefficients: Coefficients) -> None:
         """Nothing to do."""
 
-    def rows(self, name: str, index: Tensor | None, sides: list[Side]) -> None:
+    def rows(
+        self,
+        name: str,
+        index: Tensor,
+        lower: Tensor | None,
+        upper: Tensor,
+        coefficients: Coefficients,
+    ) -> None:
         """Lines of some numbers of a value; those of the output have one side and are left."""
-        low, high = sides
-        if low is not None and high is not None:
-            self.found.setdefault(name, []).append((index, low, high))
+        below, over = coefficients(torch.arange(len(upper), device=upper.device))
+        if lower is not None and below is not None and over is not None:
+            self.found.setdefault(name, []).append((index, (lower, below), (upper, over)))
 
     def joined(self, name: str) -> tuple[Tensor, Any, Any]:
         """Numbers, and lower and upper bounds with their slopes."""
-        parts = [
-            (torch.arange(len(low[0])) if index is None else index, *low, *high)
-            for index, low, high in self.found[name]
-        ]
+        parts = [(index, *low, *high) for index, low, high in self.found[name]]
         index, *ends = (torch.cat(column) for column in zip(*parts, strict=True))
         return index, ends[:2], ends[2:]
