@@ -50,7 +50,12 @@ METHODS = (
     "integrated-gradients", "occlusion", "rise", "grad-cam", "grad-cam-plus-plus", "eva", "bsm",
     "big", "greedy-as",
 )  # fmt: skip
-SETTINGS = {"bsm": {"bound": "none"}, "big": {"bound": "none"}, "eva": {"steps": 0}}
+SETTINGS = {
+    "bsm": {"bound": "none"},
+    "big": {"bound": "none"},
+    "eva": {"steps": 0},
+    "greedy-as": {"step": 0.05},
+}
 """Nothing is proved about boundary points, and EVA's scores need no attack."""
 
 DEAR = {"greedy-as": 5}

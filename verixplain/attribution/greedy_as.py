@@ -38,7 +38,7 @@ class GreedyAS(Method):
     """
 
     subsets: int = 400
-    step: float = 0.05
+    step: float = 0.1
     taken: float = 0.3
     steps: int = 10
     rounds: int = 5
