@@ -200,17 +200,24 @@ class Confined:
                 yield
         alive = set(self.covers)
         while alive:
-            for row, floor in sorted(alive, key=lambda key: (key[1], key[0])):
-                top = min((one for one in floors if one > floor), default=np.inf)
-                mine = (raised.group_lower >= floor) & (raised.group_lower < top)
-                if not wanted()[mine].any():
-                    continue
+            useful = sorted(key for key in alive if self._useful(key[1], floors, raised, wanted()))
+            if not useful:
+                return
+            for row, floor in useful:
                 cover = self.covers[row, floor]
                 if not cover.split():
                     alive.discard((row, floor))
                     continue
                 self._keep(row, floor, cover, raised)
                 yield
+
+    def _useful(
+        self, floor: float, floors: list[float], raised: Raised, wanted: np.ndarray
+    ) -> bool:
+        """Whether a group that reaches this floor, and no higher one, is in a pair still open."""
+        top = min((one for one in floors if one > floor), default=np.inf)
+        mine = (raised.group_lower >= floor) & (raised.group_lower < top)
+        return bool(wanted[mine].any())
 
     def _first(self, row: int, floor: float) -> Cover:
         return Cover.of(self.query, self.overlaps, self.engine, self.rule, row, floor)
