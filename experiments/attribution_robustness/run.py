@@ -2,7 +2,8 @@
 
     python experiments/attribution_robustness/run.py [NAME ...]
 
-One line of results.jsonl an item, and items that have one are skipped; `table` prints the tables.
+One line of results.jsonl an item, and items that have one are skipped. In place of names, `table`
+prints the tables and `picture` draws radii.png.
 """
 
 import functools
@@ -40,14 +41,12 @@ NETWORKS = {
 }
 METHODS = {
     "saliency": "saliency",
-    "gradient-times-input": "gradient-times-input",
     "integrated-gradients": "integrated-gradients,steps=10,rule=gauss-legendre",
-    "smoothgrad": "smoothgrad,samples=10",
 }
 QUESTIONS = {"top-1": ("map-stability", 1), "top-5": ("map-stability", 5), "sign": ("map-sign", 0)}
-INPUTS = {"saliency": 10, "integrated-gradients": 4}
+INPUTS = {"saliency": 10, "integrated-gradients": 2}
 BUDGET = "8s"
-WIDE, WIDTHS = 3, (0.003, 0.01)
+WIDE, WIDTHS = 2, (0.003, 0.01)
 """Inputs, and radii (raw values scaled to [0, 1]), at which widths of enclosures are compared."""
 
 
@@ -147,6 +146,18 @@ def main(names: list[str]) -> None:
                               **found})  # fmt: skip
 
 
+def of(known: list[dict], *key) -> list[dict]:
+    """The rows of a network, method and question."""
+    return [one for one in known if (one["name"], one["method"], one["question"]) == key]
+
+
+def scaled(some: list[dict], side: str) -> list[float]:
+    """Radii in raw values; 0 where none was proved, and no number where none was attacked."""
+    if side == "proved":
+        return [(one[side] or 0.0) * one["scale"] for one in some]
+    return [one[side] * one["scale"] for one in some if one[side]]
+
+
 def quartiles(numbers: list[float]) -> str:
     if not numbers:
         return "none"
@@ -157,35 +168,65 @@ def quartiles(numbers: list[float]) -> str:
 def table() -> None:
     """The tables of the README."""
     known = lines()
-    print("| network (training) | map | " + " | ".join(QUESTIONS) + " |")
-    print("|---|---|---|---|---|")
+    print("| network (training) | inputs | map | " + " | ".join(QUESTIONS) + " |")
+    print("|---|---|---|---|---|---|")
     for name, training in NETWORKS.items():
-        for method in METHODS:
+        for method in INPUTS:
+            parts = [of(known, name, method, question) for question in QUESTIONS]
             cells = []
-            for question in QUESTIONS:
-                some = [one for one in known if (one["name"], one["method"], one["question"])
-                        == (name, method, question)]  # fmt: skip
-                proved = [one["proved"] * one["scale"] for one in some if one["proved"]]
-                far = [one["attacked"] * one["scale"] for one in some if one["attacked"]]
-                words = f"{quartiles(proved)} / {quartiles(far)}"
+            for some in parts:
+                far = scaled(some, "attacked")
+                words = f"{quartiles(scaled(some, 'proved'))} / {quartiles(far)}"
                 cells.append(words + ("" if len(far) == len(some) else f" [{len(far)}]"))
-            print(f"| {name} ({training}) | {method} | " + " | ".join(cells) + " |")
+            counts = "-".join(str(n) for n in sorted({len(some) for some in parts}))
+            print(f"| {name} ({training}) | {counts} | {method} | " + " | ".join(cells) + " |")
     print()
-    print("| network | radius | open | intervals | CROWN + intervals | ours | ratio |")
-    print("|---|---|---|---|---|---|---|")
+    sides = ("intervals", "crown", "zonotope", "lines", "ours")
+    print("| network | radius | open | " + " | ".join(sides) + " | ours / intervals |")
+    print("|---|---|---|" + "---|" * (len(sides) + 1))
     for name in NETWORKS:
         for radius in WIDTHS:
-            some = [one for one in known if (one["name"], one["method"], one["question"])
-                    == (name, "widths", radius)]  # fmt: skip
-            if not some:
-                continue
+            some = of(known, name, "widths", radius)
             both = [one for one in some if one["intervals"] > 0]
-            cells = [f"{np.median([one[side] for one in both]):.2g}" if both else "0"
-                     for side in ("intervals", "crown and intervals", "ours")]  # fmt: skip
-            ratio = np.median([one["ours"] / one["intervals"] for one in both]) if both else 0
-            print(f"| {name} | {radius:g} | {np.median([one['open'] for one in some]):.0f} | "
-                  + " | ".join(cells) + f" | {ratio:.2f} |")  # fmt: skip
+            if not both:
+                continue
+            cells = [f"{np.median([one[side] for one in both]):.2g}" for side in sides]
+            ratio = np.median([one["ours"] / one["intervals"] for one in both])
+            print(f"| {name} | {radius:g} | {np.median([one['open'] for one in both]):.0f} | "
+                  + " | ".join(cells) + f" | {ratio:.2g} |")  # fmt: skip
+
+
+def picture() -> None:
+    """Median and quartiles of both radii, for every network, map and question."""
+    import matplotlib.pyplot as plt
+
+    known = lines()
+    figure, axes = plt.subplots(
+        len(INPUTS), len(QUESTIONS), figsize=(13, 7), sharex=True, sharey=True, squeeze=False
+    )
+    for row, method in zip(axes, INPUTS, strict=True):
+        for axis, question in zip(row, QUESTIONS, strict=True):
+            for number, name in enumerate(NETWORKS):
+                for side, shift, colour in (("proved", -0.15, "C0"), ("attacked", 0.15, "C3")):
+                    numbers = scaled(of(known, name, method, question), side)
+                    if not numbers:
+                        continue
+                    low, middle, high = np.percentile(numbers, [25, 50, 75])
+                    axis.plot([number + shift] * 2, [low, high], color=colour, linewidth=2)
+                    label = side if number == 0 else None
+                    axis.plot(number + shift, middle, "o", color=colour, label=label)
+            axis.set_yscale("log")
+            axis.set_title(f"{method}: {question}", fontsize=10)
+            axis.grid(alpha=0.3)
+            words = [f"{name}\n({training})" for name, training in NETWORKS.items()]
+            axis.set_xticks(range(len(NETWORKS)), words, rotation=60, ha="right", fontsize=8)
+    for row in axes:
+        row[0].set_ylabel("radius (median, quartiles)")
+    axes[0][0].legend()
+    figure.tight_layout()
+    figure.savefig(HERE / "radii.png", dpi=100)
 
 
 if __name__ == "__main__":
-    table() if sys.argv[1:] == ["table"] else main(sys.argv[1:])
+    commands = {"table": table, "picture": picture}
+    commands.get("".join(sys.argv[1:2]), lambda: main(sys.argv[1:]))()
