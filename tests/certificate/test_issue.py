@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
+import verixplain.certificate.issue as issuing
 from tests import networks
 from tests.report.examples import digit
 from verixplain import models
@@ -34,7 +35,7 @@ def query(model=None, radius=0.05, smallest=False, target=None) -> Query:
 
 
 def quick(asked: Query) -> Certified:
-    return certify(asked, CLAIMS, EVA(steps=5, restarts=1))
+    return certify(asked, CLAIMS, EVA(steps=5, restarts=1), budget="20nodes")
 
 
 def claim(rests_on, status="estimate") -> Outcome:
@@ -127,14 +128,11 @@ def test_every_kind_of_claim_that_the_checker_knows_can_be_shown():
     assert set(_KINDS) == set(KINDS)
 
 
-def test_pairs_of_the_exchange_rule_are_certified_for_the_reals_alone():
-    network = load(models.find("digits_mlp"))
-    image = digit(3)
-    groups = Groups.grid(image.shape, 4, 4)
-    asked = Query(network, Box.around(image, 0.03), Target.label(3), groups)
-    found = certify(asked, ["order"], EVA(steps=5, restarts=1), budget="40nodes")
+def test_pairs_of_the_exchange_rule_are_certified_for_the_reals_alone(monkeypatch):
+    monkeypatch.setattr(issuing, "WAYS", issuing.WAYS[:2])  # bounds and exchanges
+    found = digits(["order"])
     order = issue(found).claims[0].finding
-    report = check(network.data, order.certificate).report
+    report = check(found.explanation.query.network.data, order.certificate).report
     assert "exchange" in [claim["kind"] for claim in report["claims"]]
     assert order.semantics == "real"
     assert report["semantics"] == {"real": "ACCEPTED"}
@@ -182,8 +180,6 @@ def test_a_checker_that_does_not_answer_certifies_nothing(monkeypatch, program, 
 
 def test_an_answer_that_is_not_acceptance_certifies_nothing(monkeypatch):
     """A checker that finds numbers in drafts and then rejects what they say."""
-    import verixplain.certificate.issue as issuing
-
     found, seen = quick(query()), []
 
     def doubtful(model, certificates, seconds):
@@ -206,11 +202,28 @@ def digits(claims: list[str], **options) -> Certified:
     return certify(asked, claims, EVA(steps=5, restarts=1), budget="40nodes", options=options)
 
 
-def test_faces_certify_what_bounds_and_exchanges_do_not():
-    found = digits(["order"])
-    order = issue(found).claims[0].finding
+def test_faces_certify_what_bounds_and_exchanges_do_not(monkeypatch):
+    found, certified, ways = digits(["order"]), [], issuing.WAYS
+    for count in (2, 3):
+        monkeypatch.setattr(issuing, "WAYS", ways[:count])
+        order = issue(found).claims[0].finding
+        certified.append(order.details["certified_pairs"])
     assert json.loads(_manifest(order.certificate))["recipe"]["faces"] == 4
-    assert order.details["certified_pairs"] > 100
+    assert certified[1] > certified[0] > 0
+
+
+@pytest.mark.parametrize(("radius", "count"), [(0.15, 1), (0.2, 3)])
+def test_leaves_of_branch_and_bound_certify_what_one_pass_does_not(radius, count):
+    asked = query(networks.mlp((4, 8, 8, 3), seed=8), radius=radius)
+    found = certify(asked, ["prediction"], EVA(steps=10, restarts=1), budget="100nodes")
+    assert found.tree is not None
+    assert len(found.tree.leaves) == count
+    finding = issue(found).claims[0].finding
+    assert finding.status == "certified"
+    assert json.loads(_manifest(finding.certificate))["recipe"]["tree"] is not None
+    assert finding.semantics == "real+float32"
+    bounds = finding.details["certified_bounds"]
+    assert overlap(asked, points(asked)).max() <= min(bounds.values()) < 0
 
 
 def _manifest(certificate: bytes) -> str:
