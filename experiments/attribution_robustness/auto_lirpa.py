@@ -125,7 +125,7 @@ def ours(folder: Path) -> None:
             more = other > 1e-12  # below, all that is left of ours is rounding
             line[name] = {
                 "ratio": float(np.median(mine[more] / other[more])) if more.any() else None,
-                "wider": int((mine > other * (1 + 1e-6) + 1e-12).sum()),
+                "wider": int((mine > other * (1 + 1e-6) + 1e-11).sum()),
                 "features": int(wide.sum()),
                 "seconds": float(known["seconds"]),
             }
