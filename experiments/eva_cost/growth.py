@@ -6,6 +6,7 @@ growth.png and the fitted exponents.
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -66,10 +67,11 @@ def measure(name: str) -> list[dict]:
     if x.size > size * size:
         sets.append(Groups.columns(shape))
     ends = box.lower[None], box.upper[None]
-    one = seconds(lambda: bound(network, *ends, target, device="cpu"), REPEATS)
+    one = seconds({"one": lambda: bound(network, *ends, target, device="cpu")}, REPEATS)["one"]
     rows = []
     for groups in sets:
-        spent = seconds(lambda groups=groups: bound_groups(engine, box, groups, target), REPEATS)
+        call = partial(bound_groups, engine, box, groups, target)
+        spent = seconds({"map": call}, REPEATS)["map"]
         rows.append(
             {
                 "network": name,
