@@ -12,11 +12,12 @@ from networks import loaded, mlp
 
 from certify.map_cases import SMALL, exact_map, inside, piecewise, query, search
 from verixplain.attribution.eva import EVA
+from verixplain.bounds.phases import Phases
 from verixplain.certify.claim import claim_named
 from verixplain.certify.maps._arithmetic import Region
 from verixplain.certify.maps._goals import Change, Sign, TopK, beats
 from verixplain.certify.run import certify
-from verixplain.errors import SettingError
+from verixplain.errors import SettingError, SoundnessAlarm
 from verixplain.query import Box
 
 
@@ -96,6 +97,30 @@ def test_a_constant_map_ties_everywhere():
     asked = query(network, Box.around(np.array([0.5, 0.5]), 0.1))
     for words in ("map-stability:saliency", "map-sign:saliency"):
         assert claimed(asked, words).finding.status == "unknown"
+
+
+def test_a_box_of_which_nothing_is_left_is_an_alarm(monkeypatch):
+    network = loaded(piecewise(*KINKED))
+    box = Box.around(np.array([0.25, 0.5]), 0.5)
+    one = search(query(network, box), "saliency", budget="100nodes")
+    monkeypatch.setattr(Phases, "split", lambda *_: None)
+    with pytest.raises(SoundnessAlarm, match="no part"):
+        list(one.proofs(box.lower, box.upper, TopK.at(one.start, 1)))
+
+
+def test_a_derivative_between_two_phases_is_covered():
+    """At the kink `x1 = 0.5` every slope from 0 to 4: intervals, and the top of a mean of two maps.
+
+    Whatever the phase, `x2`'s slope 5 stays the largest; so it does for every mean.
+    """
+    network = loaded(piecewise([[1, 0], [0, 1]], [-0.5, 5], [[4, 5], [0, 0]]))
+    box = Box.around(np.array([0.25, 0.5]), 0.5)
+    one = search(query(network, box), "saliency", budget="100nodes")
+    goal = TopK.at(one.start, 1)
+    proof = list(one.proofs(box.lower, box.upper, None))[-1]
+    for slope in (0.0, 2.0, 4.0):
+        assert proof.lower[0] <= slope <= proof.upper[0]
+    assert not goal.holds(region([-9.0, -5.0], [0.0, -5.0]))  # the other sign is not proved
 
 
 def test_intervals_of_a_box_are_narrowed_by_lines_and_stay_inside():

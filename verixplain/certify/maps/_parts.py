@@ -53,6 +53,8 @@ class Proof:
 
 @dataclass(frozen=True, eq=False)
 class _Leaf:
+    """A box, or a part of it, and what is proved there."""
+
     box: Ends
     part: Part | None
     region: Region
@@ -103,6 +105,8 @@ class Splitting:
         gone = {id(leaf) for leaf, _ in made}
         self.leaves = [leaf for leaf in self.leaves if id(leaf) not in gone]
         self.leaves += [part for _, parts in made for part in parts]
+        if not self.leaves:
+            raise SoundnessAlarm("no part of a box is left, though the box has inputs")
         return bool(made)
 
     def _halved(self, leaves: list[_Leaf]) -> list[tuple[_Leaf, list[_Leaf]]]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from verixplain.attack.map import MapAttack, rounded
+from verixplain.attack.pgd import representable
 from verixplain.attribution._base import Attribution
 from verixplain.bounds.phases import Part, Phases
 from verixplain.bounds.products import Ends as Sides
@@ -143,7 +144,7 @@ class MapSearch:
         """Look for an input of the box at which the goal fails, then for a nearer one like it."""
         tried = self._pushed((lower, upper), goal)
         point = self._attacked(lower, upper, goal.loss, 0.0, tried)
-        for nearer in (self._nearer(point, goal), point):
+        for nearer in (self._nearer(point, (lower, upper), goal), point):
             found = self.at(nearer)
             overlap = replayed(self.query, nearer)
             same = (overlap < 0) == (replayed(self.query, self.center) < 0)
@@ -175,19 +176,21 @@ class MapSearch:
             pulls.append(together)
         return tree.corners(torch.cat(pulls)).reshape(-1, *low.shape[1:])
 
-    def _nearer(self, point: np.ndarray, goal: Goal) -> np.ndarray:
-        """The nearest point found on the way to an input where the goal fails."""
-        judge, way = self._judge(goal.loss), self.engine.tensor(point - self.center)
+    def _nearer(self, point: np.ndarray, box: Ends, goal: Goal) -> np.ndarray:
+        """The nearest point of the box found on the way to an input where the goal fails."""
+        judge, dtype = self._judge(goal.loss), self.query.network.input_dtype
+        ends, way = representable(*box, dtype), point - self.center
         first, last = 0.0, 1.0
         for _ in range(2):
-            shares = torch.linspace(first, last, _STEPS + 1, dtype=way.dtype)[1:]
-            points = self.center + shares.reshape(-1, *[1] * way.ndim).numpy() * way.cpu().numpy()
-            points = points.astype(self.query.network.input_dtype).astype(np.float64)
-            failing = (judge(self.engine.tensor(points)) > 0).nonzero().flatten().tolist()
-            if not failing:
+            step = (last - first) / _STEPS
+            shares = first + step * np.arange(1, _STEPS + 1)
+            points = self.center + shares.reshape(-1, *[1] * way.ndim) * way
+            points = np.clip(points.astype(dtype), *ends).astype(np.float64)
+            failing = np.flatnonzero((judge(self.engine.tensor(points)) > 0).cpu().numpy())
+            if not len(failing):
                 return point
             point, last = points[failing[0]], float(shares[failing[0]])
-            first = last - (1.0 if not first else last - first) / _STEPS
+            first = last - step
         return point
 
     def farthest(self, lower: np.ndarray, upper: np.ndarray) -> float:
