@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import cnn, loaded, mlp, model, residual
@@ -15,6 +16,7 @@ from verixplain.attribution._weights import changed
 from verixplain.attribution.eva import EVA
 from verixplain.certify.claim import claim_named
 from verixplain.certify.kinds.weight_stability import moved
+from verixplain.certify.maps._arithmetic import narrowed
 from verixplain.certify.maps._weights import weight_names, weight_steps
 from verixplain.certify.run import certify
 from verixplain.errors import SettingError
@@ -45,9 +47,14 @@ def test_gradients_of_every_network_in_the_box_lie_inside(seed, share, radius):
     x = np.random.default_rng(seed).uniform(0, 1, 3).astype("f4")
     box = Box.around(x, radius)
     found = loose_region(network, box, share)
-    other = drawn(network, share, seed)
+    known, other = narrowed(found), drawn(network, share, seed)
+    weights = torch.tensor([[1, -1, 0], [-1, -1, 2]], dtype=torch.float64)
+    most = found.above(weights, 0).tolist()
     for point in [box.center, *list(corners(box, 2, seed))[:1]]:
-        assert inside(found.lower, found.upper, list(exact_gradients(other, point)[0]))
+        truth = exact_gradients(other, point)[0]
+        assert inside(known.lower, known.upper, list(truth))
+        for weight, end in zip(weights.tolist(), most, strict=True):
+            assert sum(Fraction(w) * j for w, j in zip(weight, truth, strict=True)) <= end
 
 
 @pytest.mark.parametrize("make", [lambda: cnn((1, 2, 2), 5), lambda: residual(2, 4)])
