@@ -123,6 +123,17 @@ def split_cases() -> Iterator[Case]:
     made = split(multipliers=((0, 0), (0, 1), (0, -1), (0, 0)))
     yield "a multiplier below 0", made, "REFUSED", "recipe"
     yield "a split of what is no layer", split(layer="y"), "REFUSED", "recipe"
+    w = Writer(np.random.default_rng(0), "plain")
+    h = w.node("Relu", ["x"])
+    model = w.model((1, 2), w.node("Gemm", [h, w.constant([[1.0, 1.0]])], transB=1))
+    made = draft(model, np.array([0.5, 0.0]), 1.0, np.array([[1.0]]), groups=[[0], [1]])
+    made.manifest["recipe"] |= {"refine": {}, "tree": split().manifest["recipe"]["tree"]}
+    made.manifest["recipe"]["tree"] |= {"layers": [h]}
+    put = {"starts": [0, 1, 2], "splits": [[0, 0, 1], [0, 0, -1]], "passes": [[0, 0, 0], [1, 0, 0]]}
+    for name, array in put.items():
+        made.put(name, np.array(array, np.int32))
+    made.put("multipliers", np.zeros((2, 1), np.float32))
+    yield "a leaf of one number is not empty", made.groups([0], [1.4]), "REJECTED", None
     made = split()
     made.put("starts", np.array([0, 4, 2, 6, 8], np.int32))
     yield "leaves out of order", made, "REFUSED", "recipe"

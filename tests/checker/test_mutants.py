@@ -73,10 +73,8 @@ HARMLESS = {  # mutant: why what it changes cannot make a false claim true
     "gradients.Gradient.plus: forget the rounding: down(self.low + other.low)": SPARE,
     "claims.Facts.follows: skip the check: need(not np.diagonal(found).any(), "
     "Reason.NOT_FINITE, 'a group counts more than itself')": "an alarm that cannot ring",
-    "claims.Prover.groups: the other way: max": "how much work to do at a time",
-    "claims.Prover.groups: weaken: sets[chosen] > 0": "the box itself, bounded once more",
-    "claims.Prover.gains: weaken: bounds >= np.array([facts.lower_of(u) for u in "
-    "pairs[:, 0].tolist()])": "bounds are rounded up and witnesses down: they never meet",
+    "claims.Prover.gains: weaken: bounds >= lower": "rounded up and down: they never meet",
+    "claims.Prover.groups: weaken: sets > 0": "the box itself, bounded once more",
     "claims.Prover.gains: skip the check: need(possible.any(axis=0).all(), Reason.NOT_FINITE, "
     "'no row can be the largest')": "an alarm that cannot ring",
     "claims.Exchange.prove: weaken: self.gained > 0.0": "a gain is rounded down past 0",
@@ -88,7 +86,10 @@ HARMLESS = {  # mutant: why what it changes cannot make a false claim true
     "claims.Reader.exchange: weaken: self.question.groups <= MOST_EXCHANGED": "memory only",
     "container.read_certificate: skip the check: need(size <= len(data) - 8, Reason.CONTAINER, "
     "'the header is cut short')": "what is cut short is no JSON, or lacks its arrays",
-    "exchange.gains: the other way: np.maximum #5": "a smaller gain",
+    "tree.covers: the other way: min": "any neuron that is split in all leaves will do",
+    "tree.Tree._part: forget the sign: -np.inf": "an empty leaf is bounded by more than nothing",
+    "tree.Tree._cut: the other way: state.lower": "a shape",
+    "tree.Tree._cut: weaken: phase > 0": "a phase is 1 or -1",
     "exchange._expected: the other way: np.minimum": "which place is expected is advice",
     "exchange._expected: forget the rounding: up(up(more))": "two last places, inside the gammas",
     "exchange._expected: forget the rounding: up(more)": "one last place, inside the gammas",
