@@ -38,7 +38,7 @@ def assert_sound(query: Query, steps: int = 12) -> None:
     assert_true(query, above)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 100_000),
     st.floats(0.01, 0.8),

@@ -12,7 +12,7 @@ Source: ours; constraints on the output in bounds of neurons are those of INVPRO
 arXiv:2103.06624).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -30,6 +30,8 @@ Ends = tuple[Tensor, Tensor]
 
 _STEPS, _RATE = 8, 0.2
 """Gradient steps of multipliers, in units of the width of what is bounded by that of the cut."""
+_MOST = 1024
+"""Numbers of one value that are bounded anew at most."""
 _TINY = 2.0**-1000
 
 
@@ -116,7 +118,7 @@ class Superlevel:
         offset: float,
         floor: float,
     ) -> None:
-        self.plan, self.row = engine.exact, row
+        self.plan, self.row, self.memory = engine.exact, row, engine.memory()
         self.box = Interval(lower[None], upper[None])
         self.plain = enclose(self.plan, self.box.lower, self.box.upper)
         self.lower, self.upper = lower.flatten(), upper.flatten()
@@ -149,27 +151,13 @@ class Superlevel:
             if float(self._least(cuts, cuts)[0]) < 0:
                 return None
             for name in self.phased:
-                places = _open(values[name]).flatten().nonzero().flatten()
+                values[name] = self._tighter(name, values, cuts)
+                if not bool((values[name][0] <= values[name][1]).all()):
+                    return None
                 phases = {i: sign for value, i, sign in piece.phases if value == name}
-                index = torch.cat([places, places.new_tensor(list(phases))])
-                if not len(index):
-                    continue
-                found = self._linear(name, self._both(name, index), values)
-                if len(places):
-                    bounds = self._least(found, cuts)
-                    over, under = bounds.split(len(index))
-                    low, high = (end.clone() for end in values[name])
-                    flat_low, flat_high = low.view(-1), high.view(-1)
-                    flat_high[index] = torch.minimum(flat_high[index], over)
-                    flat_low[index] = torch.maximum(flat_low[index], -under)
-                    if not bool((low <= high).all()):
-                        return None
-                    values[name] = (low, high)
                 if phases:
-                    signs = torch.tensor(list(phases.values()), device=index.device)
-                    rows = len(places) + torch.arange(len(phases), device=index.device)
-                    rows = torch.where(signs > 0, rows, rows + len(index))
-                    cuts = cuts.joined(Forms(found.slopes[rows], found.constant[rows]))
+                    rows = self._picked(name, torch.tensor(list(phases)), list(phases.values()))
+                    cuts = cuts.joined(self._linear(name, rows, values))
             seen: dict[str, Tensor] = {}
             row = self._linear(self.plan.output, self.row, values, seen)
             if float(self._least(self._above_floor(row), cuts)[0]) < 0:
@@ -209,12 +197,31 @@ class Superlevel:
         found = above(self.plan, name, rows, values, sizes, None, None, seen)
         return Forms(found.slopes, found.constant)
 
-    def _both(self, name: str, places: Tensor) -> Tensor:
-        """Rows that pick numbers of a value, and then the same with a minus."""
+    def _tighter(self, name: str, values: Mapping[str, Ends], cuts: Forms) -> Ends:
+        """Intervals of a value, those of its widest open numbers made better."""
+        low, high = (end.clone() for end in values[name])
+        flat_low, flat_high = low.view(-1), high.view(-1)
+        places = _open(values[name]).flatten().nonzero().flatten()
+        widest = (flat_high - flat_low)[places].argsort(descending=True)
+        for part in places[widest[:_MOST]].split(self._together()):
+            signs = [1] * len(part) + [-1] * len(part)
+            rows = self._picked(name, torch.cat([part, part]), signs)
+            over, under = self._least(self._linear(name, rows, values), cuts).chunk(2)
+            flat_high[part] = torch.minimum(flat_high[part], over)
+            flat_low[part] = torch.maximum(flat_low[part], -under)
+        return low, high
+
+    def _together(self) -> int:
+        """Rows and their negatives that fit in memory at once."""
+        widest = max(_numel(shape) for shape in self.plan.shapes.values())
+        return max(1, self.memory // (128 * widest))
+
+    def _picked(self, name: str, places: Tensor, signs: Sequence[int]) -> Tensor:
+        """Rows that pick one number of a value each, with a sign."""
         shape, count = self.plan.shapes[name], len(places)
         rows = self.row.new_zeros(count, _numel(shape))
-        rows[torch.arange(count), places] = 1.0
-        return torch.cat([rows, -rows]).reshape(2 * count, *shape)
+        rows[torch.arange(count), places] = torch.tensor(signs).to(rows)
+        return rows.reshape(count, *shape)
 
     def _above_floor(self, row: Forms) -> Forms:
         """The row less the floor, not negative on any point that is looked for; rounded up."""
