@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from verixplain import __version__
+from verixplain.attack.pgd import representable
 from verixplain.certificate.encode import encode
-from verixplain.certify.stability import data_range, offsets
+from verixplain.certify.stability import Sides, data_range, offsets
 from verixplain.query import Box, Query
 
 FORMAT = "vxcert/1"
@@ -149,3 +150,12 @@ def _short(numbers: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         single = numbers.astype(np.float32)
     return single if (single == numbers).all() else numbers
+
+
+def coded(points: np.ndarray, center: np.ndarray, ends: Sides) -> np.ndarray:
+    """Points in a byte an input where all of them are corners, else in float32."""
+    low, high = representable(ends[0].ravel(), ends[1].ravel(), np.float32)
+    codes = np.full(points.shape, 3, np.uint8)
+    for code, at in ((0, low), (2, high), (1, center.ravel())):
+        codes[points == at] = code
+    return codes if (codes < 3).all() else points.astype(np.float32)

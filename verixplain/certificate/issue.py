@@ -13,7 +13,8 @@ import numpy as np
 
 from verixplain.certificate.checking import check_bytes
 from verixplain.certificate.draft import Way
-from verixplain.certificate.wanted import Made, Wanted, wanted
+from verixplain.certificate.made import Made, Wanted
+from verixplain.certificate.wanted import wanted
 from verixplain.certify.claim import Finding
 from verixplain.certify.run import Certified
 from verixplain.certify.topk import top_k
@@ -81,7 +82,9 @@ def _made(asked: Mapping[int, Wanted], checker: "_Checker") -> dict[int, Made]:
 def _judged(finding: Finding, made: Made, order: Order | None) -> Finding:
     """The finding with its certificate; certified where that says all of it."""
     details = dict(finding.details or {})
-    if made.bounds:
+    if made.overlaps is not None:
+        details["certified_groups"] = len(made.overlaps.group_upper)
+    elif made.bounds:
         details |= {"certified_bounds": made.bounds, "producer_bound": finding.bound}
     else:
         details["certified_pairs"] = len(made.pairs)
@@ -98,9 +101,14 @@ def _judged(finding: Finding, made: Made, order: Order | None) -> Finding:
 
 
 def _explained(explanation: Explanation, accepted: Iterable[Made], why: str) -> Explanation:
-    """The explanation with the pairs that accepted certificates decide."""
+    """The explanation with the pairs that accepted certificates decide, and the map of one."""
     notes = (*explanation.notes, *([f"not certified: {why}"] if why else []))
-    order, ranked = explanation.order, explanation.top_k
+    order, ranked, accepted = explanation.order, explanation.top_k, list(accepted)
+    for overlaps in (made.overlaps for made in accepted if made.overlaps is not None):
+        scores = overlaps.upper - overlaps.group_upper
+        explanation = replace(
+            explanation, guarantee="certified", overlaps=overlaps, group_scores=scores
+        )
     if order is not None:
         checked = np.zeros_like(order.above)
         for made in accepted:

@@ -105,6 +105,12 @@ def _largest(claim: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
     return ", ".join(f"{value:.6g} ({name})" for name, value in found.items())
 
 
+def _frozen(claim: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+    groups = arrays[claim["group"]]
+    words = f"each of {(groups >= 0).sum()} groups"
+    return words if (groups >= 0).all() else f"none and with {words}" if len(groups) > 1 else "none"
+
+
 def _pairs(claim: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
     pairs = arrays[claim["pairs"]]
     first = ", ".join(f"{u} > {v}" for u, v in pairs[:5].tolist())
@@ -118,12 +124,11 @@ _KINDS = {
         f"no row is above its number anywhere in the box; the largest is {_largest(claim, arrays)}"
     ),
     "groups": lambda claim, arrays: (
-        f"with one group frozen no row is above a number; {len(arrays[claim['group']])} groups, "
-        f"the largest number is {_largest(claim, arrays)}"
+        f"with {_frozen(claim, arrays)} frozen no row is above a number; "
+        f"the largest is {_largest(claim, arrays)}"
     ),
     "witness": lambda claim, arrays: (
-        f"at {len(arrays[claim['row']])} stored points, each with a group frozen, a row is at "
-        "least a number"
+        f"at a stored point with {_frozen(claim, arrays)} frozen a row is at least a number"
     ),
     "prediction": lambda claim, arrays: f"class {claim['label']} wins alone everywhere in the box",
     "sufficient": lambda claim, arrays: (

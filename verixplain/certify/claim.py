@@ -61,6 +61,11 @@ class Ranks:
     shift: float | None = None
 
 
+@dataclass(frozen=True)
+class Encloses:
+    """What a certificate may say: the overlaps of the box and of every B_u lie in intervals."""
+
+
 @dataclass(frozen=True, eq=False)
 class Finding:
     """What the proofs say of a claim.
@@ -85,7 +90,7 @@ class Finding:
     frozen: int | None = None
     details: dict[str, Any] | None = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-    rests_on: Stands | Ranks | None = None
+    rests_on: Stands | Ranks | Encloses | None = None
     semantics: str = "real"
     certificate: bytes | None = None
 

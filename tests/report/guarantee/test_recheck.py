@@ -73,6 +73,24 @@ def test_a_certificate_of_inputs_nearby_says_how_near(tmp_path, network):
     assert "something else" in found["reason"]
 
 
+def test_a_map_that_is_narrower_than_its_certificate_is_not_certified(tmp_path, network):
+    made = tmp_path / "made"
+    words = ["certify", network, f"{models.folder() / 'digits_inputs.npz'}#8", "--radius", "0.01"]
+    words += ["--groups", "grid:2x2", "--claim", "enclosure", "--out", made]
+    assert cli.execute([str(word) for word in words]) == 0
+    for changed in (False, True):
+        if changed:
+            values = json.loads((made / "explanation.json").read_text())
+            values["groups"][1]["overlap"]["upper"] -= 1e-6
+            (made / "explanation.json").write_text(json.dumps(values))
+        evidence = gather(made, tmp_path / f"copy-{changed}")
+        without_certificate(evidence)
+        recheck(evidence, [network])
+        (item,) = evidence.items
+        assert item["claims"][0]["status"] == ("error" if changed else "certified")
+        assert item["explanation"]["guarantee"] == ("estimate" if changed else "certified")
+
+
 def test_without_the_model_a_claim_is_an_estimate(made, tmp_path):
     found = claims(made, tmp_path / "copy", models.find("digits_mlp"))[PREDICTION]
     assert found["status"] == "estimate"

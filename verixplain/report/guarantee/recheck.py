@@ -57,10 +57,11 @@ def recheck(
             some = asked[start : start + AT_ONCE]
             answers = check(model, [certificate for certificate, _, _ in some])
             for (certificate, item, claim), answer in zip(some, answers, strict=True):
-                _judge(claim, answer, certificate, evidence.folder / item["folder"])
+                _judge(claim, answer, certificate, item)
             done += len(some)
             if progress is not None:
                 progress("certificates", done, total)
+    _maps_without(evidence)
 
 
 def without_certificate(evidence: Evidence) -> None:
@@ -72,21 +73,32 @@ def without_certificate(evidence: Evidence) -> None:
                 _lowered(claim, "error", "it says certified and names no certificate")
             elif not (evidence.folder / item["folder"] / name).is_file():
                 _lowered(claim, "error", f"its certificate {name} is missing")
+    _maps_without(evidence)
 
 
-def _judge(
-    claim: dict[str, Any], answer: Mapping[str, Any], certificate: Path, folder: Path
-) -> None:
+def _maps_without(evidence: Evidence) -> None:
+    """A map is certified only where a claim about its intervals is."""
+    for item in evidence.items:
+        values = item["explanation"]
+        held = {claim["kind"] for claim in item["claims"] if claim["status"] == "certified"}
+        if values and values["guarantee"] == "certified" and "enclosure" not in held:
+            values["guarantee"] = "estimate"
+
+
+def _judge(claim: dict[str, Any], answer: Mapping[str, Any], path: Path, item: dict) -> None:
     claim["check"] = {name: answer[name] for name in KEPT if name in answer}
     if answer["verdict"] != "ACCEPTED":
         why = answer.get("detail") or "a claim was not proved"
         _lowered(claim, "error", f"the checker says {answer['verdict']}: {why}")
         return
-    region = _region(certificate.read_bytes())
-    if not _same_box(region, folder / "explanation.npz"):
+    manifest, arrays = _read(path.read_bytes())
+    region = {key: arrays[name] for key, name in manifest["region"].items()}
+    if not _same_box(region, path.parent / "explanation.npz"):
         _lowered(claim, "error", "its certificate is about another input or box than this page")
     elif not _says(claim, {one["kind"] for one in answer["claims"]}, region):
         _lowered(claim, "error", "its certificate says something else than the claim")
+    elif claim["kind"] == "enclosure" and not _same_map(manifest, arrays, item["explanation"]):
+        _lowered(claim, "error", "the map has narrower intervals than its certificate")
 
 
 def _says(claim: Mapping[str, Any], kinds: set[str], region: Mapping[str, np.ndarray]) -> bool:
@@ -102,17 +114,34 @@ def _lowered(claim: dict[str, Any], status: str, reason: str) -> None:
         claim.update(status=status, reason=reason)
 
 
-def _region(certificate: bytes) -> dict[str, np.ndarray]:
-    """The arrays of the region of an accepted certificate (`certificate/FORMAT.md`, 2 and 3)."""
+def _read(certificate: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Manifest and arrays of an accepted certificate (`certificate/FORMAT.md`, section 2)."""
     end = 8 + int.from_bytes(certificate[:8], "little")
     header = json.loads(certificate[8:end])
-    found = {}
-    for key, name in json.loads(header["__metadata__"]["vxcert"])["region"].items():
-        start, stop = header[name]["data_offsets"]
-        kind = {"F32": "<f4", "F64": "<f8"}[header[name]["dtype"]]
-        numbers = np.frombuffer(certificate[end + start : end + stop], kind)
-        found[key] = numbers.astype(np.float64)
-    return found
+    manifest = json.loads(header.pop("__metadata__")["vxcert"])
+    kinds = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "U8": "u1"}
+    arrays = {}
+    for name, entry in header.items():
+        start, stop = entry["data_offsets"]
+        arrays[name] = np.frombuffer(certificate[end + start : end + stop], kinds[entry["dtype"]])
+    return manifest, arrays
+
+
+def _same_map(
+    manifest: Mapping[str, Any], arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
+) -> bool:
+    """Whether every interval of the map holds what an accepted certificate says of it."""
+    shown = {-1: values["overlap"], **{one["id"]: one["overlap"] for one in values["groups"]}}
+    upper, lower = {}, {}
+    for claim in manifest["claims"]:
+        for key, found in (("upper", upper), ("lower", lower)):
+            if "group" in claim and key in claim:
+                groups, numbers = arrays[claim["group"]].tolist(), arrays[claim[key]["real"]]
+                found |= dict(zip(groups, numbers.tolist(), strict=True))
+    return all(
+        lower.get(u, -np.inf) >= ends["lower"] and upper.get(u, np.inf) <= ends["upper"]
+        for u, ends in shown.items()
+    )
 
 
 def _same_box(region: Mapping[str, np.ndarray], arrays: Path) -> bool:
@@ -121,7 +150,7 @@ def _same_box(region: Mapping[str, np.ndarray], arrays: Path) -> bool:
     Where it is about inputs nearby too, its box is given around each, and cut for each.
     """
     stated = numbers_of(arrays, "input", "box_lower", "box_upper")
-    center, lower, upper = region["center"], region["lower"], region["upper"]
+    center, lower, upper = (region[key].astype(np.float64) for key in ("center", "lower", "upper"))
     if "shift" in region:
         lower = np.maximum(center + lower, region["least"])
         upper = np.minimum(center + upper, region["most"])
