@@ -33,22 +33,22 @@ WANTED = {"huge": "out-of-memory", "slow": "timeout", "corrupt": "error", "nan":
 def faulty(data: Path, out: Path, items: int) -> Path:
     """The job file."""
     usual = job(data, max(1, (items - len(WANTED)) // len(NETWORKS)))
-    lines = usual.replace('memory = "4 GiB"', 'memory = "3 GiB"')
-    lines = lines.replace("seconds = 120", "seconds = 30").splitlines()
+    lines = usual.replace('memory = "4 GiB"', 'memory = "5 GiB"')
+    lines = lines.replace("seconds = 120", "seconds = 60").splitlines()
     with np.load(next((data / "inputs").glob("mnist*.npz"))) as arrays:
         image = arrays["images"][:1].astype("f4")
     image[0, 3, 3] = np.nan
     np.savez(out / "nan.npz", images=image)
     (out / "corrupt.onnx").write_bytes((data / NETWORKS[0]).read_bytes()[:5000])
     entries = {
-        "huge": data / "models/imagenet/squeezenet_v1.0_deepcompression.onnx",
-        "slow": data / "models/cifar10/vit_ibp_3_3_8.onnx",
+        "huge": data / "models/cifar10/vit_ibp_3_3_8.onnx",
+        "slow": data / "models/imagenet/squeezenet_v1.0_deepcompression.onnx",
         "corrupt": out / "corrupt.onnx",
     }
     inputs = {"nan": out / "nan.npz"}
     for name, path in entries.items():
         lines += ["[[models]]", f'path = "{path}"', f'name = "{name}"']
-        shape = (1, 224, 224, 3) if name == "huge" else (1, 32, 32, 3)
+        shape = (1, 227, 227, 3) if name == "slow" else (1, 32, 32, 3)
         inputs[name] = out / f"{name}.npy"
         pixels = np.random.default_rng(0).uniform(0, 1, shape).astype("f4")
         np.save(inputs[name], pixels.transpose(0, 3, 1, 2))
