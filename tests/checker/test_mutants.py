@@ -74,6 +74,8 @@ HARMLESS = {  # mutant: why what it changes cannot make a false claim true
     "claims.Facts.follows: skip the check: need(not np.diagonal(found).any(), "
     "Reason.NOT_FINITE, 'a group counts more than itself')": "an alarm that cannot ring",
     "claims.Prover.gains: weaken: bounds >= lower": "rounded up and down: they never meet",
+    "claims.Prover.groups: weaken: len(alone) > FEW": "how much work to do",
+    "claims.Prover.groups: weaken: found[0] <= enough #2": "which rows faces are looked for",
     "claims.Prover.groups: weaken: sets > 0": "the box itself, bounded once more",
     "claims.Prover.gains: skip the check: need(possible.any(axis=0).all(), Reason.NOT_FINITE, "
     "'no row can be the largest')": "an alarm that cannot ring",

@@ -83,7 +83,7 @@ def _words(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> list[tupl
         count = len(arrays[manifest["groups"]["starts"]]) - 1
         facts.append(("groups", f"{count} sets of inputs that may be frozen"))
     if manifest["recipe"]["faces"]:
-        facts.append(("by way of", "ends of inputs in which the rows rise or fall all over the box"))
+        facts.append(("by way of", "ends of inputs in which rows rise or fall all over the box"))
     if manifest["recipe"]["tree"] is not None:
         leaves = len(arrays[manifest["recipe"]["tree"]["starts"]]) - 1
         facts.append(("by way of", f"{leaves} parts of the box, by signs inside the network"))
