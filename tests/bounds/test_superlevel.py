@@ -80,6 +80,7 @@ def test_a_floor_tightens_what_the_box_alone_does_not():
         for place, floor in enumerate((-1e3, top)):
             level, piece, _ = made(network, box, floor)
             tight = level.tightened(piece)
+            assert tight is not None
             widths[place] += sum(float((end[1] - end[0]).sum()) for end in tight.values.values())
     assert widths[1] < widths[0]
 
