@@ -90,6 +90,8 @@ HARMLESS = {  # mutant: why what it changes cannot make a false claim true
     "'the header is cut short')": "what is cut short is no JSON, or lacks its arrays",
     "faces.faces: weaken: face.lower < face.upper": "an input that is fixed is fixed again",
     "faces.faces: the other way: face.lower": "no face is found",
+    "faces.faces: the other way: face.upper": "the same",
+    "faces.faces: the other way: face.upper #2": "a face that is too large",
     "tree.covers: the other way: min": "any neuron that is split in all leaves will do",
     "tree.Tree._part: forget the sign: -np.inf": "an empty leaf is bounded by more than nothing",
     "tree.Tree._cut: the other way: state.lower": "a shape",
