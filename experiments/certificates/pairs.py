@@ -26,7 +26,7 @@ def main(name: str, number: str, radius: str, budget: str = "25s") -> None:
     network, image = found.network, found.inputs[int(number)]
     label = Target.label(int(network(image[None])[0].argmax()))
     query = Query(network, Box.around(image, float(radius)), label, Groups.grid(image.shape, 4, 4))
-    proved = certify(query, ["order"], EVA(steps=20, restarts=1), budget=budget)
+    proved = certify(query, ["order", "prediction"], EVA(steps=20, restarts=1), budget=budget)
     print(name, number, radius, "decided", proved.explanation.order.decided, end="")
     ways = issuing.WAYS
     for words, count in WAYS.items():
