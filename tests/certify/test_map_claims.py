@@ -1,6 +1,7 @@
 """Claims about maps: what holds, what is refuted by two inputs, and up to which radius."""
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -193,6 +194,34 @@ def test_correlated_scores_are_told_apart_where_intervals_overlap():
     symbols = [[3.0, 3.0, 0.0]]
     assert not FIRST.holds(region([1.5, 0.5, 0.0], [7.5, 6.5, 0.1]))
     assert FIRST.holds(region([1.5, 0.5, 0.0], [7.5, 6.5, 0.1], symbols))
+
+
+def test_linear_bounds_have_to_show_both_the_sum_and_the_difference():
+    """The other score is below 1, but -3 is larger in size."""
+    ends = torch.tensor([1.0, -3.0]).double(), torch.tensor([2.0, 0.5]).double()
+
+    def above(weights, _):
+        return weights.clamp(min=0) @ ends[1] + weights.clamp(max=0) @ ends[0]
+
+    found = region(*(end.tolist() for end in ends))
+    assert not FIRST.holds(replace(found, above=above))
+    ends[0][1] = -0.5
+    assert FIRST.holds(replace(region([1.0, -3.0], [2.0, 0.5]), above=above))
+
+
+def test_changes_of_two_parts_hold_of_means_of_both():
+    members = torch.tensor([0, 1])
+    one, two = (
+        Change(1.0, 2.0, cosine, members, torch.tensor(above))
+        for cosine, above in (
+            (-0.5, [[True, True, True], [True, True, False]]),
+            (0.5, [[True, True, False], [True, True, True]]),
+        )
+    )
+    both = one.worst(two)
+    assert both.above.tolist() == [[True, True, False], [True, True, False]]
+    assert both.cosine == -1.0
+    assert two.worst(two).cosine == 0.5
 
 
 def test_a_tie_is_no_order():
