@@ -307,23 +307,40 @@ class _Run:
                 return
 
     def search(self, settled: Callable[[], bool], parts: list[Any]) -> None:
-        """Covers above floors and branch and bound by turns: who decided a pair goes on."""
+        """Covers above floors and branch and bound by turns.
+
+        Covers go on as long as they decide pairs. Where they do not, the tree has one turn, then
+        two, four and so on between theirs: a cover takes longer, and seldom helps late.
+        """
         if not parts or self.overlaps.row_upper is None:
             return
         turns = {"covers": self._covers(parts), "tree": self._tree(parts)}
-        while turns and not (settled() or self.budget.over()):
-            decided, name = self.proved().order.decided, next(iter(turns))
-            turn = turns.pop(name)
-            try:
-                next(turn)
-            except StopIteration:
-                continue
-            except (UnsupportedBoundError, OutOfMemoryError) as error:
-                self.notes.append(f"{name} left out: {error}")
-                continue
-            order = self.proved().order
-            self.progress("branch and bound", order.decided, order.pairs)
-            turns = {**turns, name: turn} if order.decided == decided else {name: turn, **turns}
+        patience = 1
+
+        def may(name: str) -> bool:
+            return name in turns and not (settled() or self.budget.over())
+
+        while may("covers") or may("tree"):
+            while may("covers") and self._decides("covers", turns):
+                patience = 1
+            for _ in range(patience):
+                if may("tree"):
+                    self._decides("tree", turns)
+            patience *= 2
+
+    def _decides(self, name: str, turns: dict[str, Iterator[None]]) -> bool:
+        """Take one turn, the last where there are no more; whether it decided a pair."""
+        decided = self.proved().order.decided
+        try:
+            next(turns[name])
+        except StopIteration:
+            del turns[name]
+        except (UnsupportedBoundError, OutOfMemoryError) as error:
+            del turns[name]
+            self.notes.append(f"{name} left out: {error}")
+        order = self.proved().order
+        self.progress("branch and bound", order.decided, order.pairs)
+        return order.decided > decided
 
     def _asked(self, parts: list[Any]) -> Asked:
         proved = self.proved()
