@@ -167,10 +167,10 @@ def test_what_a_group_reaches_at_the_centre_is_not_what_it_reaches_everywhere(mo
     assert stable(query, 0.03125)[0, 1]
     assert not stable(query, 0.5)[0, 1]
 
-    def at_the_centre(self, moved, chosen):
-        return overlaps_of(self.query).group_lower[chosen]
+    def at_the_centre(self, moved, witnesses, chosen):
+        return overlaps_of(self.query).group_lower[chosen][:, None]
 
-    monkeypatch.setattr(Stability, "_lower", at_the_centre)
+    monkeypatch.setattr(Stability, "lower", at_the_centre)
     above = stable(query, 0.5)
     assert above[0, 1]
     assert wrong(query, above, 0.5)

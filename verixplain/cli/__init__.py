@@ -19,6 +19,9 @@ from verixplain.registry import Registry
 
 commands = Registry("command", "verixplain.cli")
 
+DEBUG = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show tracebacks.")
+"""Of every command; `main` takes it out wherever it stands."""
+
 USAGE, ERROR, INTERRUPTED, BROKEN_PIPE = 2, 4, 130, 141
 
 
@@ -31,7 +34,10 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in set(commands):
             return None
-        return import_module(f"verixplain.cli.{cmd_name.replace('-', '_')}").command
+        command = import_module(f"verixplain.cli.{cmd_name.replace('-', '_')}").command
+        if DEBUG not in command.params:
+            command.params.append(DEBUG)
+        return command
 
 
 def _say_name(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -51,9 +57,6 @@ def _say_name(ctx: click.Context, parameter: click.Parameter, value: bool) -> No
     expose_value=False,
     callback=_say_name,
     help="Show the solver's name (VNN-LIB) and exit.",
-)
-@click.option(
-    "--debug", is_flag=True, expose_value=False, help="Show tracebacks; may stand anywhere."
 )
 @click.version_option(__version__, package_name="verixplain", message="%(version)s")
 def app() -> None:

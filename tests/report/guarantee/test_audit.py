@@ -149,7 +149,7 @@ class TestCommand:
             "--sarif", "--junit", "--in-toto",
         )  # fmt: skip
         assert code == 1  # pair:0,1 is refuted
-        assert "3 certified" in said
+        assert "4 certified" in said
         for name in ("report.sarif", "report.junit.xml", "report.in-toto.json", "index.html"):
             assert (out / name).is_file()
         assert self.run(capsys, "report", out, "--check", "--model", network)[0] == 0

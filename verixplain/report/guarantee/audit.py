@@ -106,5 +106,6 @@ def _item(item: dict[str, Any]) -> dict[str, Any]:
         {**deepcopy(claim), "status": claim["recorded"], "reason": "", "check": None}
         for claim in item["claims"]
     ]
-    model = {"model": {"sha256": values["model_sha256"]}} if values else None
-    return {"folder": item["folder"], "claims": claims, "explanation": model}
+    shown = values and {key: values[key] for key in ("guarantee", "overlap", "groups")}
+    explanation = shown and {**shown, "model": {"sha256": values["model_sha256"]}}
+    return {"folder": item["folder"], "claims": claims, "explanation": explanation}
