@@ -140,7 +140,8 @@ class ClaimKind(Protocol):
     options: tuple[str, ...]
     """Names of the options that its constructor takes beside the words."""
     certified_by: tuple[tuple[str, ...], ...]
-    """What the checker may have accepted that says it (FORMAT.md section 5): any of these, whole.
+    """What the checker may have accepted that says it (FORMAT.md section 5): any of these, whole;
+    `box below zero` and `set below zero` are bounds that decide by themselves.
     Kinds without it have no certificates."""
 
 

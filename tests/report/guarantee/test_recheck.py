@@ -46,6 +46,27 @@ def test_a_certificate_of_another_claim_certifies_nothing(made, tmp_path, networ
     assert "something else" in found["reason"]
 
 
+def test_bounds_about_groups_certify_no_decision(made, tmp_path, network):
+    shutil.copy(made / "claim-0.vxcert", made / "claim-2.vxcert")
+    found = claims(made, tmp_path / "copy", network)[PREDICTION]
+    assert found["status"] == "error"
+    assert "something else" in found["reason"]
+
+
+def test_a_certificate_of_one_input_says_nothing_of_those_nearby(made, tmp_path, network):
+    values = json.loads((made / "claims.json").read_text())
+    stable = {
+        "kind": "stability",
+        "parameters": {"of": "top-k:3", "shift": "0.001"},
+        "bound": 0.001,
+    }
+    values["claims"][TOP_K] |= stable
+    (made / "claims.json").write_text(json.dumps(values))
+    found = claims(made, tmp_path / "copy", network)[TOP_K]
+    assert found["status"] == "error"
+    assert "something else" in found["reason"]
+
+
 def test_a_certificate_of_another_box_certifies_nothing(made, tmp_path, network):
     other = tmp_path / "other"
     words = ["certify", network, f"{models.folder() / 'digits_inputs.npz'}#8", "--radius", "0.001"]

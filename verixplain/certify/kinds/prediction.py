@@ -10,7 +10,7 @@ from verixplain.errors import SettingError
 class PredictionClaim:
     """The overlap of the box is negative; refuted by a point where it is not."""
 
-    certified_by = (("prediction",), ("bound",), ("groups",))
+    certified_by = (("prediction",), ("box below zero",))
     options = ()
 
     def __init__(self, words: str) -> None:

@@ -17,7 +17,7 @@ class SufficientClaim:
     point where the decision is lost and no group is moved.
     """
 
-    certified_by = (("sufficient",), ("groups",), ("prediction",), ("bound",))
+    certified_by = (("sufficient",), ("set below zero",), ("prediction",), ("box below zero",))
     options = ()
     explained_by = None
 

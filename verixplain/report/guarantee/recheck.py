@@ -93,19 +93,39 @@ def _judge(claim: dict[str, Any], answer: Mapping[str, Any], path: Path, item: d
         return
     manifest, arrays = _read(path.read_bytes())
     region = {key: arrays[name] for key, name in manifest["region"].items()}
-    if not _same_box(region, path.parent / "explanation.npz"):
-        _lowered(claim, "error", "its certificate is about another input or box than this page")
-    elif not _says(claim, {one["kind"] for one in answer["claims"]}, region):
+    rows = {key: arrays[name] for key, name in manifest["rows"].items()}
+    if not _same_question(region, rows, path.parent / "explanation.npz"):
+        _lowered(
+            claim,
+            "error",
+            "its certificate is about another input or box, or other rows, than this page",
+        )
+    elif not _says(claim, _kinds(manifest, arrays), region):
         _lowered(claim, "error", "its certificate says something else than the claim")
     elif claim["kind"] == "enclosure" and not _same_map(manifest, arrays, item["explanation"]):
         _lowered(claim, "error", "the map has narrower intervals than its certificate")
 
 
 def _says(claim: Mapping[str, Any], kinds: set[str], region: Mapping[str, np.ndarray]) -> bool:
-    """Whether an accepted certificate of these kinds says what the claim does."""
-    kind = claim_kinds[claim["kind"]]
-    far = "shift" not in region or (claim["bound"] or 0.0) <= region["shift"].min()
-    return far and any(set(enough) <= kinds for enough in getattr(kind, "certified_by", ()))
+    """Whether an accepted certificate of these kinds, and as far, says what the claim does."""
+    enough = getattr(claim_kinds[claim["kind"]], "certified_by", ())
+    reach = region["shift"].min() if "shift" in region else 0.0
+    far = claim["bound"] if "shift" in claim["parameters"] else 0.0
+    return far is not None and far <= reach and any(set(one) <= kinds for one in enough)
+
+
+def _kinds(manifest: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> set[str]:
+    """The kinds of a certificate's claims, and where bounds alone decide: what is below zero."""
+    kinds = {one["kind"] for one in manifest["claims"]}
+    for one in manifest["claims"]:
+        negative = "upper" in one and all(
+            (arrays[name] < 0).all() for name in one["upper"].values()
+        )
+        if negative and one["kind"] == "bound":
+            kinds.add("box below zero")
+        elif negative and len(arrays[one["group"]]) == 1:
+            kinds.add("box below zero" if arrays[one["group"]][0] < 0 else "set below zero")
+    return kinds
 
 
 def _lowered(claim: dict[str, Any], status: str, reason: str) -> None:
@@ -144,19 +164,23 @@ def _same_map(
     )
 
 
-def _same_box(region: Mapping[str, np.ndarray], arrays: Path) -> bool:
-    """Whether a certificate is about the input and the box of the explanation, exactly.
+def _same_question(
+    region: Mapping[str, np.ndarray], rows: Mapping[str, np.ndarray], arrays: Path
+) -> bool:
+    """Whether a certificate is about the input, box and target of the explanation, exactly.
 
     Where it is about inputs nearby too, its box is given around each, and cut for each.
     """
-    stated = numbers_of(arrays, "input", "box_lower", "box_upper")
     center, lower, upper = (region[key].astype(np.float64) for key in ("center", "lower", "upper"))
     if "shift" in region:
         lower = np.maximum(center + lower, region["least"])
         upper = np.minimum(center + upper, region["most"])
     said = {"input": center, "box_lower": lower, "box_upper": upper}
+    said |= {"target_coefficients": rows["matrix"], "target_offsets": rows["offset"]}
+    stated = numbers_of(arrays, *said)
     return all(
-        np.array_equal(ends, stated[name].ravel().astype(np.float64)) for name, ends in said.items()
+        np.array_equal(found.ravel(), stated[name].ravel().astype(np.float64))
+        for name, found in said.items()
     )
 
 
